@@ -1,0 +1,1 @@
+"""The code location: definitions, jobs, schedules, sensors, and the demo's studies under defs/."""
