@@ -1,0 +1,90 @@
+"""Builds a code location from a folder of studies: assets, stores, jobs, schedules and sensors, checked as one graph.
+
+The demo's `definitions.py` and that of an organisation's own workspace are both one call of `code_location`. What
+belongs to one study is in its YAML; what belongs to one capability is in its component.
+"""
+
+import os
+from pathlib import Path
+
+import dagster as dg
+
+from hrtech.zones import Node, check_zones
+from hrtech_dagster.jobs import jobs
+from hrtech_dagster.schedules import schedules
+from hrtech_dagster.sensors import sensors
+from resources.compute import executor
+from resources.lake import lake_resources
+from resources.privacy_ledger import PrivacyLedger
+from resources.publisher import Publisher
+
+STORE_KEY = "dagster/io_manager_key"
+
+
+def code_location(definitions_file: str) -> dg.Definitions:
+    """Load the studies beside a `definitions.py` and refuse a graph that could leak.
+
+    Args:
+        definitions_file: `__file__` of the `definitions.py`; its folder holds `defs/` (one folder a study) and
+            `policy/` (populations, approvals).
+
+    Raises:
+        hrtech.zones.ZoneError: A study breaks a rule of the zones.
+    """
+    folder = Path(definitions_file).resolve().parent
+    studies = dg.load_from_defs_folder(path_within_project=Path(definitions_file).resolve())
+    policy = folder / "policy"
+    defs = dg.Definitions.merge(
+        studies,
+        dg.Definitions(
+            resources={
+                **lake_resources(base=os.environ.get("HRTECH_LAKE") or None),
+                "privacy_ledger": PrivacyLedger(
+                    url=os.environ.get("HRTECH_LEDGER_URL", ""), populations=str(policy / "populations")
+                ),
+                "publisher": Publisher(approvals=str(policy / "approvals")),
+            },
+            executor=executor(),
+        ),
+    )
+    check_zones(nodes_of(defs))
+    groups = sorted({spec.group_name for spec in defs.resolve_all_asset_specs() if spec.group_name})
+    return dg.Definitions.merge(
+        defs,
+        dg.Definitions(jobs=jobs(groups), schedules=schedules(), sensors=sensors(defs)),
+    )
+
+
+def nodes_of(defs: dg.Definitions) -> list[Node]:
+    """Describe every asset of the graph as the zone rules see it."""
+    graph = defs.resolve_asset_graph()
+    held = {
+        key: frozenset(definition.required_resource_keys)
+        for definition in _assets(defs)
+        for key in definition.keys
+    }
+    nodes = []
+    for key in graph.get_all_asset_keys():
+        asset = graph.get(key)
+        store = asset.metadata.get(STORE_KEY)
+        name = getattr(store, "value", store)
+        nodes.append(
+            Node(
+                key=key.to_user_string(),
+                zone=asset.tags.get("hrtech/zone"),
+                barrier=asset.tags.get("hrtech/barrier"),
+                parents=tuple(sorted(parent.to_user_string() for parent in asset.parent_keys)),
+                resources=held.get(key, frozenset()) - {name},
+                store=name if asset.is_materializable else None,
+                about_entities=asset.tags.get("hrtech/about") == "entities",
+                publishes=asset.tags.get("hrtech/publishes") == "true",
+                simulated=asset.tags.get("hrtech/simulated") == "true",
+                generator=asset.tags.get("hrtech/generator") == "true",
+                code_version=asset.code_version,
+            )
+        )
+    return nodes
+
+
+def _assets(defs: dg.Definitions) -> list[dg.AssetsDefinition]:
+    return [asset for asset in defs.assets or [] if isinstance(asset, dg.AssetsDefinition)]
