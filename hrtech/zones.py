@@ -16,9 +16,11 @@ The seven rules, by number as the messages name them:
 7. Simulated data comes from the generator; what stands on anything else may not call itself simulated.
 """
 
+import ipaddress
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final, Literal, get_args
+from urllib.parse import urlsplit
 
 Zone = Literal["restricted", "released", "public"]
 Barrier = Literal["differential-privacy", "k-anonymity", "disclosure-control"]
@@ -85,6 +87,32 @@ def check_zones(nodes: Iterable[Node]) -> None:
         lines = "\n".join(f"  - {problem}" for problem in problems)
         raise ZoneError(
             f"This graph is not loaded, because data could leak ({len(problems)} found):\n{lines}"
+        )
+
+
+def check_model_endpoint(url: str, may_see: Literal["public", "restricted"]) -> None:
+    """Check that a language model may see what the policy file says it may.
+
+    A host name is trusted only if it is `localhost`: any other name can be made to point elsewhere.
+
+    Args:
+        url: Address of the endpoint.
+        may_see: What the policy file grants.
+
+    Raises:
+        ZoneError: It may see restricted data but is not on a loopback or private address.
+    """
+    if may_see == "public":
+        return
+    host = urlsplit(url).hostname or ""
+    try:
+        own = host == "localhost" or ipaddress.ip_address(host).is_private
+    except ValueError:
+        own = False
+    if not own:
+        raise ZoneError(
+            f"rule 4: the language model at host {host!r} has may_see: restricted, but is not on a loopback or "
+            "private address. Run the model on a machine of your own and name its address, or set may_see: public."
         )
 
 
