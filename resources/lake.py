@@ -1,0 +1,298 @@
+"""The lake as Dagster and the rest of the project see it: a store per zone, and plain functions.
+
+`lake_resources()` gives the three stores under the names of the zones, and a default store that refuses, so that an
+asset that forgets its zone fails instead of pickling records into the working directory. Outside of a run, tables
+are read with `read_table` and asked with `query` (DuckDB, in memory).
+
+A store writes pandas frames and puts row count, column names and types into the metadata: never a sample. How files
+lie and who may open them is in `resources.lake_files`.
+"""
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, get_origin
+
+import dagster as dg
+import pandas as pd
+from pydantic import Field
+
+from hrtech.tables import frame_from_arrow
+from hrtech.zones import ZONES
+from resources.home import hrtech_home
+from resources.lake_files import LakeError, Partition, ZoneFiles
+
+__all__ = [
+    "LakeError",
+    "RefusingIOManager",
+    "ZoneStore",
+    "lake_resources",
+    "list_tables",
+    "open_lake_sql",
+    "query",
+    "read_table",
+    "table_exists",
+    "write_table",
+]
+
+
+def zone_files(
+    zone: str, home: Path | None = None, base: str | None = None, encrypt: bool | None = None
+) -> ZoneFiles:
+    """Find the files of a zone.
+
+    Args:
+        zone: `restricted`, `released` or `public`.
+        home: Folder that holds all state; `$HRTECH_HOME` by default.
+        base: The lake; by default `$HRTECH_LAKE`, else `lake/` in the home.
+        encrypt: Whether tables are encrypted; by default restricted ones are.
+    """
+    home = home or hrtech_home()
+    return ZoneFiles(
+        zone=zone,
+        base=(base or os.environ.get("HRTECH_LAKE", "").strip() or str(home / "lake")).rstrip("/"),
+        key_file=home / "keys" / "lake.key",
+        encrypted=zone == "restricted" if encrypt is None else encrypt,
+    )
+
+
+class ZoneStore(dg.ConfigurableIOManager):
+    """Stores the tables of one zone; one Parquet file per asset and partition."""
+
+    zone: str = Field(description="restricted, released or public; an asset's hrtech/zone tag must agree.")
+    home: str | None = Field(
+        default=None,
+        description="Folder with the keys; $HRTECH_HOME unless given, found when a run needs it.",
+    )
+    base: str | None = Field(
+        default=None,
+        description="The lake: a folder or an object store's URL without credentials. By default $HRTECH_LAKE, "
+        "else lake/ in the home.",
+    )
+    encrypt: bool | None = Field(
+        default=None, description="Encrypt at rest; by default in the restricted zone only."
+    )
+
+    def files(self) -> ZoneFiles:
+        """Return this zone's files."""
+        return zone_files(self.zone, Path(self.home) if self.home else None, self.base, self.encrypt)
+
+    def handle_output(self, context: dg.OutputContext, obj: Any) -> None:
+        """Write one table.
+
+        None means that the asset keeps nothing in the lake: nothing is written.
+
+        Raises:
+            LakeError: Not an asset of this zone, not a frame, several partitions at once, or the table cannot be
+                stored.
+        """
+        key = self._key_of_output(context)
+        if obj is None:
+            return
+        if not isinstance(obj, pd.DataFrame):
+            raise LakeError(
+                f"{'/'.join(key)} returned a {type(obj).__module__}.{type(obj).__qualname__}. The lake stores "
+                "pandas data frames: return one, or None for nothing."
+            )
+        path = self.files().write(key, obj, _partition_of_output(context))
+        context.add_output_metadata(
+            {
+                "lake/path": path,
+                "dagster/row_count": len(obj),
+                "dagster/column_schema": dg.TableSchema(
+                    columns=[dg.TableColumn(str(name), str(obj[name].dtype)) for name in obj.columns]
+                ),
+            }
+        )
+
+    def _key_of_output(self, context: dg.OutputContext) -> Sequence[str]:
+        if not context.has_asset_key:
+            raise LakeError(
+                f"The {self.zone} store keeps assets only, not the output {context.name!r} of a step. "
+                "Build an asset with StudyAssets."
+            )
+        key = context.asset_key.path
+        zone = context.asset_spec.tags.get("hrtech/zone")
+        if zone != self.zone:
+            raise LakeError(
+                f"{'/'.join(key)} is {zone or 'without a zone'} and would be written to the {self.zone} store. "
+                "Its hrtech/zone tag and its store must be the same."
+            )
+        return key
+
+    def load_input(self, context: dg.InputContext) -> pd.DataFrame | dict[str, pd.DataFrame]:
+        """Read one table; for several partitions, or an input annotated as dict, one table per partition key.
+
+        With `allow_missing_partitions: true` in the input's metadata, partitions that are not there are left out.
+
+        Raises:
+            FileNotFoundError: A table is not there.
+            LakeError: It does not open.
+        """
+        files, key = self.files(), context.asset_key.path
+        if not context.has_asset_partitions:
+            return files.read(key)
+        names = list(context.asset_partition_keys)
+        hint = context.dagster_type.typing_type
+        if len(names) == 1 and not (hint is dict or get_origin(hint) in (dict, Mapping)):
+            return files.read(key, _dimensions(names[0]))
+        lenient = bool((context.definition_metadata or {}).get("allow_missing_partitions", False))
+        return {
+            str(name): files.read(key, _dimensions(name))
+            for name in names
+            if not lenient or files.exists(key, _dimensions(name))
+        }
+
+
+def _partition_of_output(context: dg.OutputContext) -> Partition:
+    if not context.has_asset_partitions:
+        return None
+    names = list(context.asset_partition_keys)
+    if len(names) != 1:
+        raise LakeError(
+            f"{context.asset_key.to_user_string()} made {len(names)} partitions in one run. Launch one run per "
+            "partition (dg.BackfillPolicy.multi_run())."
+        )
+    return _dimensions(names[0])
+
+
+def _dimensions(name: str) -> Partition:
+    if isinstance(name, dg.MultiPartitionKey):
+        return [part for _, part in sorted(name.keys_by_dimension.items())]
+    return name
+
+
+class RefusingIOManager(dg.ConfigurableIOManager):
+    """The default store: refuses, so that no asset is stored without a zone."""
+
+    def handle_output(self, context: dg.OutputContext, obj: Any) -> None:
+        """Refuse to write anything but None, which is nothing."""
+        if obj is not None:
+            raise LakeError(_refusal(context))
+
+    def load_input(self, context: dg.InputContext) -> Any:
+        """Refuse to read."""
+        raise LakeError(_refusal(context))
+
+
+def _refusal(context: dg.OutputContext | dg.InputContext) -> str:
+    what = context.asset_key.to_user_string() if context.has_asset_key else f"the output {context.name!r}"
+    return (
+        f"Nothing says where {what} may be kept, so it is neither written nor read. Declare its zone: build it "
+        f"with StudyAssets.asset(zone=...), or give it the tag hrtech/zone and the io_manager_key of one of "
+        f"{', '.join(ZONES)}."
+    )
+
+
+def lake_resources(home: Path | None = None, base: str | None = None) -> dict[str, dg.ConfigurableIOManager]:
+    """Return the stores under the names that assets ask for: one per zone, and a default that refuses.
+
+    Nothing is opened or looked up until a run needs it.
+
+    Args:
+        home: Folder with the keys; `$HRTECH_HOME` by default.
+        base: The lake; by default `$HRTECH_LAKE`, else `lake/` in the home.
+    """
+    folder = str(home) if home else None
+    return {
+        **{zone: ZoneStore(zone=zone, home=folder, base=base) for zone in ZONES},
+        "io_manager": RefusingIOManager(),
+    }
+
+
+def read_table(home: Path, zone: str, key: Sequence[str], partition: Partition = None) -> pd.DataFrame:
+    """Read a table outside of a run.
+
+    Args:
+        home: Folder that holds all state.
+        zone: Its zone.
+        key: `(study, noun)`.
+        partition: Partition key; for several dimensions one key each, in the order of the dimensions' names.
+
+    Raises:
+        FileNotFoundError: There is no such table.
+        LakeError: It does not open.
+    """
+    return zone_files(zone, home).read(key, partition)
+
+
+def write_table(
+    home: Path, zone: str, key: Sequence[str], frame: pd.DataFrame, partition: Partition = None
+) -> None:
+    """Write a table outside of a run, replacing an older one in one step.
+
+    Raises:
+        LakeError: It cannot be stored.
+    """
+    zone_files(zone, home).write(key, frame, partition)
+
+
+def table_exists(home: Path, zone: str, key: Sequence[str], partition: Partition = None) -> bool:
+    """Whether the lake holds a table; it is not opened."""
+    return zone_files(zone, home).exists(key, partition)
+
+
+def list_tables(home: Path, zone: str) -> list[tuple[str, ...]]:
+    """List the tables of a zone, sorted: `(study, noun)`, and `(study, noun, partition...)` for partitions."""
+    return zone_files(zone, home).tables()
+
+
+def open_lake_sql(home: Path, tables: Mapping[str, tuple[str, Sequence[str]]]) -> Any:
+    """Open DuckDB, in memory, with one view per table.
+
+    The engine reaches nothing else: no files, no network, no extensions, and it never spills to disk, where
+    decrypted rows would stay behind. What it returns is as restricted as the highest table it was given.
+
+    Args:
+        home: Folder that holds all state.
+        tables: View name → (zone, key).
+
+    Returns:
+        A DuckDB connection; close it.
+
+    Raises:
+        FileNotFoundError: A table is not there.
+        LakeError: A table does not open.
+    """
+    import duckdb
+
+    found = {view: zone_files(zone, home).read_arrow(key) for view, (zone, key) in tables.items()}
+    connection = duckdb.connect(":memory:")
+    connection.execute("SET temp_directory = ''")
+    for view, table in found.items():
+        connection.register(view, table)
+    connection.execute("SET enable_external_access = false")
+    connection.execute("SET lock_configuration = true")
+    return connection
+
+
+def query(home: Path, sql: str, tables: Mapping[str, tuple[str, Sequence[str]]]) -> pd.DataFrame:
+    """Ask one question of some tables of the lake, such as `query(home, "select count(*) from cases", {...})`.
+
+    Args:
+        home: Folder that holds all state.
+        sql: DuckDB's SQL over the views.
+        tables: View name → (zone, key), such as `{"cases": ("restricted", ["trafficking", "records"])}`.
+
+    Returns:
+        The answer with nullable types: `str`, `Int64`, `Float64`, `boolean`, `datetime64`, Arrow lists.
+
+    Raises:
+        FileNotFoundError: A table is not there.
+        LakeError: A table does not open, or DuckDB cannot answer.
+    """
+    import duckdb
+
+    connection = open_lake_sql(home, tables)
+    try:
+        return frame_from_arrow(connection.execute(sql).to_arrow_table())
+    except (duckdb.ParserException, duckdb.BinderException, duckdb.CatalogException) as problem:
+        # these speak of the statement alone; others may quote a cell
+        raise LakeError(f"DuckDB cannot answer: {problem}") from None
+    except duckdb.Error as problem:
+        raise LakeError(
+            f"DuckDB cannot answer: {type(problem).__name__} on some row of {', '.join(tables)}. Its message may "
+            "quote a record and is withheld; look at the casts and divisions of the query."
+        ) from None
+    finally:
+        connection.close()
