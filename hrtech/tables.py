@@ -156,9 +156,19 @@ def _arrow_column(name: str, series: pd.Series) -> tuple[Any, str]:
     if isinstance(dtype, pd.StringDtype):
         return column, "string" if dtype.na_value is pd.NA else "str"
     known = isinstance(dtype, pd.DatetimeTZDtype | np.dtype) or hasattr(dtype, "numpy_dtype")
-    if not known or isinstance(kind, pa.BaseExtensionType) or pa.types.is_struct(kind):
+    if not known or isinstance(kind, pa.BaseExtensionType) or _loses(series, kind):
         raise TableError(_unstorable(name, series))
     return column, str(dtype)
+
+
+def _loses(series: pd.Series, kind: pa.DataType) -> bool:
+    """Whether Arrow takes the cells of an object column but loses which fields a dict had, or the order of a set."""
+    if pa.types.is_list(kind):
+        inner = kind.value_type
+        while pa.types.is_list(inner):
+            inner = inner.value_type
+        return pa.types.is_struct(inner) or any(isinstance(cell, set | frozenset) for cell in series)
+    return pa.types.is_struct(kind)
 
 
 def _unstorable(name: str, series: pd.Series) -> str:
@@ -212,6 +222,10 @@ def _conventional(kind: pa.DataType) -> str:
         return "Float64"
     if types.is_timestamp(kind):
         return f"datetime64[{kind.unit}{f', {kind.tz}' if kind.tz else ''}]"
+    if types.is_date(kind):
+        return "datetime64[s]"
+    if types.is_duration(kind):
+        return f"timedelta64[{kind.unit}]"
     return "arrow" if types.is_nested(kind) else "object"
 
 
@@ -225,4 +239,6 @@ def _pandas_column(column: pa.ChunkedArray, label: str) -> Any:
     dtype: Any = pd.StringDtype(na_value=np.nan) if label == "str" else pd.api.types.pandas_dtype(label)
     if hasattr(dtype, "__from_arrow__"):
         return dtype.__from_arrow__(column)
+    if pa.types.is_date(column.type):
+        column = column.cast(pa.timestamp("s"))
     return column.to_pandas().astype(dtype)

@@ -285,8 +285,11 @@ def query(home: Path, sql: str, tables: Mapping[str, tuple[str, Sequence[str]]])
 
     connection = open_lake_sql(home, tables)
     try:
-        return frame_from_arrow(connection.execute(sql).to_arrow_table())
-    except (duckdb.ParserException, duckdb.BinderException, duckdb.CatalogException) as problem:
+        answer = connection.sql(sql)
+        if answer is None:
+            raise LakeError("The statement answers nothing. Ask with SELECT; the lake is written by assets.")
+        return frame_from_arrow(_plain_numbers(answer.to_arrow_table()))
+    except (duckdb.ParserException, duckdb.BinderException, duckdb.CatalogException, duckdb.PermissionException) as problem:
         # these speak of the statement alone; others may quote a cell
         raise LakeError(f"DuckDB cannot answer: {problem}") from None
     except duckdb.Error as problem:
@@ -296,3 +299,19 @@ def query(home: Path, sql: str, tables: Mapping[str, tuple[str, Sequence[str]]])
         ) from None
     finally:
         connection.close()
+
+
+def _plain_numbers(table: Any) -> Any:
+    """Sums of whole numbers come as HUGEINT, averages as decimals; nobody expects either in a frame."""
+    import pyarrow as pa
+
+    for position, field in enumerate(table.schema):
+        if not pa.types.is_decimal(field.type):
+            continue
+        column = table.column(position)
+        try:
+            plain = column.cast(pa.int64() if field.type.scale == 0 else pa.float64())
+        except pa.ArrowInvalid:  # beyond 64 bits
+            plain = column.cast(pa.float64())
+        table = table.set_column(position, field.name, plain)
+    return table
