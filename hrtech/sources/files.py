@@ -159,13 +159,19 @@ def unchanged(path: UPath) -> Iterator[bytes]:
         raise _unreadable(path, reason)
     if not data:
         raise SourceError("the file is empty", mend="Put the table there, header first", file=path)
-    yield data
+    failed = None
+    try:
+        yield data
+    except SourceError as error:  # that a file is half-written matters more than what then seems wrong in it
+        failed = error
     try:
         same = _identity(path) == before and (not _is_local(path) or _same_content(path, data))
     except OSError:
         same = False
     if not same:
         raise _changed(path)
+    if failed is not None:
+        raise failed
 
 
 def _same_content(path: UPath, data: bytes) -> bool:

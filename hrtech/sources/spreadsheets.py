@@ -86,7 +86,7 @@ def _empty(cell: Any) -> bool:
 
 
 def _open(data: bytes, file: str, *, values: bool) -> Any:
-    from openpyxl import load_workbook
+    from openpyxl import load_workbook  # type: ignore[import-untyped]
 
     try:
         with warnings.catch_warnings():

@@ -39,45 +39,14 @@ _COMMA_NUMBER: Final = r"[+-]?\d+,\d+|[+-]?\d+"
 _EMAIL: Final = r"[^@\s]+@[^@\s]+\.[^@\s]+"
 #: Parts of names of columns that identify people, directly or through a register.
 _IDENTIFYING: Final = frozenset(
-    (
-        "id",
-        "uuid",
-        "guid",
-        "ref",
-        "reference",
-        "passport",
-        "ssn",
-        "nin",
-        "iban",
-        "account",
-        "phone",
-        "tel",
-        "telephone",
-        "mobile",
-        "fax",
-        "email",
-        "mail",
-        "name",
-        "names",
-        "surname",
-        "firstname",
-        "lastname",
-        "fullname",
-        "forename",
-        "nickname",
-        "address",
-        "street",
-        "postcode",
-        "zip",
-        "zipcode",
-        "url",
-        "website",
-        "latitude",
-        "longitude",
-        "lat",
-        "lon",
-        "signature",
-        "photo",
+    re.findall(
+        r"\w+",
+        """
+        id uuid guid ref reference passport ssn nin iban account signature photo
+        phone tel telephone mobile fax email mail url website
+        name names surname firstname lastname fullname forename nickname
+        address street postcode zip zipcode latitude longitude lat lon
+        """,
     )
 )
 _MOST_WORDS: Final = 200
