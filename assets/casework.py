@@ -1,0 +1,40 @@
+"""Casework: a study's restricted pages, stored encrypted and shown only through the guard."""
+
+from collections.abc import Callable, Sequence
+
+import pandas as pd
+
+from assets.study import Output, StudyAssets
+from hrtech.facts import facts_from_frame
+from hrtech.pages import render_casework
+from resources.lineage import trace
+
+
+def add_casework(
+    assets: StudyAssets, title: str, report: Callable[..., object], *, tables: Sequence[str] = ()
+) -> None:
+    """Add the asset `casework`: pages of the restricted `findings`.
+
+    Args:
+        assets: The study's assets.
+        title: Title of the pages.
+        report: Makes a `Report` of `(study, title, facts, **tables)`.
+        tables: Nouns of tables that it shows besides the facts.
+    """
+
+    @assets.asset(
+        Output(
+            "casework",
+            "Restricted pages of this study, under /casework/ behind the guard.",
+            about_entities=True,
+        ),
+        zone="restricted",
+        inputs={"findings": "findings", **{table: table for table in tables}},
+        settings=[title, list(tables)],
+        kinds=("html",),
+    )
+    def casework(context, findings: pd.DataFrame, **shown: pd.DataFrame):
+        """Render the study's findings for the data's keepers."""
+        facts = facts_from_frame(findings)
+        lineage = trace(context.instance, [assets.key(name) for name in ("findings", *tables)])
+        return render_casework(report(assets.study, title, facts, **shown), findings, lineage)

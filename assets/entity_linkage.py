@@ -1,0 +1,216 @@
+"""EntityLinkage: registers that name the same people or firms differently → one list of entities."""
+
+from typing import Literal
+
+import dagster as dg
+import pandas as pd
+from pydantic import ConfigDict, Field
+
+from assets.casework import add_casework
+from assets.disclosure import Disclosure, add_disclosure
+from assets.source import Source, add_records
+from assets.study import Made, Output, Study, StudyAssets
+from hrtech.facts import facts_to_frame
+from hrtech.linkage import (
+    FieldSpec,
+    LinkageResult,
+    LinkageSpec,
+    evaluate_linkage,
+    linkage_facts,
+    linkage_report,
+    link_registers,
+    linked_records,
+)
+
+
+class Register(dg.Model, dg.Resolvable):
+    """One register and the column that identifies its records."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    source: Source = Field(description="File or upstream table.")
+    id_column: str = Field(
+        default="record_id", description="Column that identifies a record of this register."
+    )
+
+
+class LinkageField(dg.Model, dg.Resolvable):
+    """One thing that records are compared on."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: str = Field(description="Name in the results.")
+    kind: Literal[
+        "person_name",
+        "given_name",
+        "family_name",
+        "company_name",
+        "address",
+        "phone",
+        "email",
+        "date",
+        "identifier",
+        "category",
+    ] = Field(description="What it is; decides how it is normalised and compared.")
+    columns: dict[str, str] = Field(
+        default={},
+        description="Register → its column. By default each register's column is called like the field.",
+    )
+    term_frequency: bool | None = Field(
+        default=None,
+        description="Agreement on a rare value counts for more than on a common one; by kind if not said.",
+    )
+
+
+class Truth(dg.Model, dg.Resolvable):
+    """A table that says which records are the same entity, to measure accuracy against."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    asset: str = Field(description="study/noun.")
+    record: str = Field(default="record_id", description="Column with the record's id.")
+    entity: str = Field(description="Column with the true entity.")
+    register_name: str | None = Field(
+        default=None, description="Register that it speaks of, where there are several."
+    )
+
+
+class EntityLinkage(Study):
+    """Finds the records that are about the same entity, with match weights and without labels."""
+
+    registers: dict[str, Register] = Field(description="Name → register.", min_length=1)
+    fields: list[LinkageField] = Field(description="What records are compared on.", min_length=1)
+    mode: Literal["deduplicate", "link", "both"] = Field(
+        default="both", description="Find repeats in a register, matches between registers, or both."
+    )
+    blocking: list[list[str]] | None = Field(
+        default=None,
+        description="Rules whose parts must all agree before two records are compared; suggested if none.",
+    )
+    threshold: float | None = Field(
+        default=None,
+        gt=0,
+        lt=1,
+        description="Match probability from which records are joined; chosen if not given.",
+    )
+    max_pairs: int = Field(
+        default=20_000_000, ge=1, description="Refuse rules that make more pairs than this."
+    )
+    duplicate_free: list[str] = Field(default=[], description="Registers that hold each entity at most once.")
+    seed: int = Field(
+        default=1, ge=0, description="Seed of the random pairs that chance agreement is estimated from."
+    )
+    truth: list[Truth] = Field(default=[], description="Known matches to measure accuracy against.")
+    disclose: Disclosure | None = Field(
+        default=None,
+        description="Release the headline counts under disclosure control; by default nothing leaves.",
+    )
+
+    def spec(self) -> LinkageSpec:
+        """Return the settings as the science knows them."""
+        return LinkageSpec(
+            fields=tuple(
+                FieldSpec(field.name, field.kind, field.columns or "", field.term_frequency)
+                for field in self.fields
+            ),
+            mode=self.mode,
+            id_columns={name: register.id_column for name, register in self.registers.items()},
+            blocking=None if self.blocking is None else tuple(tuple(rule) for rule in self.blocking),
+            threshold=self.threshold,
+            max_pairs=self.max_pairs,
+            seed=self.seed,
+            duplicate_free=tuple(self.duplicate_free),
+        )
+
+    def definitions(self, study: str, context: dg.ComponentLoadContext) -> dg.Definitions:
+        """Build registers, match weights, entities, evaluation and pages."""
+        assets = self.assets(study)
+        for name, register in self.registers.items():
+            add_records(assets, register.source, context.project_root, name=name)
+        _link(assets, self)
+        _evaluate(assets, self)
+        add_casework(assets, self.title, linkage_report, tables=("match_weights", "parameters", "evaluation"))
+        if self.disclose is not None:
+            add_disclosure(assets, self.disclose, self.title, linkage_report)
+        return assets.definitions()
+
+
+def _link(assets: StudyAssets, study: EntityLinkage) -> None:
+    spec = study.spec()
+
+    @assets.asset(
+        Output(
+            "match_weights",
+            "Pairs of records with the weight of evidence that they match.",
+            about_entities=True,
+        ),
+        Output("entities", "Which entity each record belongs to.", about_entities=True),
+        Output("linked_records", "The records of all registers, each with its entity.", about_entities=True),
+        Output(
+            "parameters", "What agreement and disagreement on each field count for, learned without labels."
+        ),
+        Output("blocking", "How many pairs each blocking rule makes."),
+        Output("quality", "Precision and recall, estimated without labels."),
+        Output("unlinkables", "Records that say too little to be linked at all.", about_entities=True),
+        zone="restricted",
+        inputs={name: name for name in study.registers},
+        settings=spec,
+        kinds=("splink", "duckdb"),
+    )
+    def link(context, **registers):
+        """Score pairs of records and join them into entities."""
+        result: LinkageResult = link_registers(registers, spec)
+        ids = {name: spec.id_column(name) for name in registers}
+        return {
+            "match_weights": Made(
+                result.pairs, metadata={"pairs": len(result.pairs), "threshold": result.threshold}
+            ),
+            "entities": Made(
+                result.entities, metadata={"entities": int(result.entities["entity_id"].nunique())}
+            ),
+            "linked_records": linked_records(registers, result.entities, ids),
+            "parameters": result.parameters,
+            "blocking": Made(
+                result.blocking, metadata={"criterion": result.criterion, "notes": list(result.notes)}
+            ),
+            "quality": result.quality,
+            "unlinkables": result.unlinkables,
+        }
+
+
+def _evaluate(assets: StudyAssets, study: EntityLinkage) -> None:
+    truths = {f"truth_{index}": truth for index, truth in enumerate(study.truth)}
+
+    @assets.asset(
+        Output("evaluation", "Precision and recall: estimated, and measured where the truth is known."),
+        Output("findings", "What the linkage found, as facts."),
+        zone="restricted",
+        inputs={
+            "entities": "entities",
+            "quality": "quality",
+            "match_weights": "match_weights",
+            **{name: truth.asset for name, truth in truths.items()},
+        },
+        settings=study.truth,
+    )
+    def evaluate(context, entities, quality, match_weights, **known):
+        """Compare the entities with the truth, if one is known, and state the findings."""
+        tables = [
+            known[name]
+            .rename(columns={truth.record: "record_id", truth.entity: "truth_id"})[["record_id", "truth_id"]]
+            .dropna()
+            .assign(**({"register": truth.register_name} if truth.register_name else {}))
+            for name, truth in truths.items()
+        ]
+        measured = evaluate_linkage(entities, pd.concat(tables, ignore_index=True)) if tables else None
+        facts = linkage_facts(assets.study, entities, match_weights, quality, measured)
+        estimated = quality.rename(columns={"estimate": "value"}).assign(source="estimated")
+        return {"evaluation": _long(estimated, measured), "findings": facts_to_frame(facts)}
+
+
+def _long(estimated: pd.DataFrame, measured: pd.DataFrame | None) -> pd.DataFrame:
+    if measured is None:
+        return estimated
+    long = measured.melt(id_vars="measure", value_vars=["precision", "recall", "f1"], value_name="value")
+    long["measure"] = long["measure"] + " " + long.pop("variable")
+    return pd.concat([estimated, long.assign(source="measured")], ignore_index=True)

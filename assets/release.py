@@ -1,0 +1,108 @@
+"""The one way out of the restricted zone: a release through the privacy ledger.
+
+All three barriers go through `release`: differential privacy, k-anonymity and disclosure control. It reserves and
+charges once, draws once, commits the bytes, and returns the same bytes ever after for the same inputs and settings.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import dagster as dg
+import pandas as pd
+
+from assets.study import Made, data_version
+from hrtech.privacy import Charge, ReleaseRequest
+from hrtech.tables import table_from_bytes, table_to_bytes
+from hrtech.zones import Barrier
+
+NO_CHARGE = Charge(rho=0.0, delta=0.0)
+
+#: What each barrier promises, in words for a page.
+PROMISES: Mapping[str, str] = {
+    "differential-privacy": "differential-privacy",
+    "k-anonymity": "k-anonymity",
+    "disclosure-control": "disclosure-control",
+}
+
+
+@dataclass(frozen=True)
+class Terms:
+    """What a release is, for the ledger.
+
+    Attributes:
+        population: Whose privacy budget pays.
+        barrier: Disclosure mechanism.
+        mechanism: Name and declared version.
+        parameters: Everything that decides the distribution of the output.
+        charge: What it costs, as OpenDP's map says; nothing where there is no epsilon.
+        purpose: Why, in words.
+        approvers: Who allowed it.
+        reissue: Raised by a person to draw, and pay, again.
+    """
+
+    population: str
+    barrier: Barrier
+    mechanism: str
+    parameters: Mapping[str, Any]
+    charge: Charge
+    purpose: str
+    approvers: Sequence[str] = ()
+    reissue: int = 0
+
+
+def release(
+    context: dg.AssetExecutionContext,
+    study: str,
+    terms: Terms,
+    inputs: Mapping[str, pd.DataFrame],
+    draw: Callable[[], Mapping[str, pd.DataFrame]],
+) -> dict[str, Made]:
+    """Release what `draw` makes, or return what was released before.
+
+    Args:
+        context: Context of the run; the ledger is its resource `privacy_ledger`.
+        study: Study that releases.
+        terms: What is released on which terms.
+        inputs: Tables that the release is computed from; their content is part of its identity.
+        draw: Makes the tables; called at most once for each release, before anything is checked about its result.
+
+    Returns:
+        Noun → table, with the release key as data version and the ledger row in the metadata.
+    """
+    request = ReleaseRequest(
+        population=terms.population,
+        study=study,
+        asset=f"{study}/{sorted(inputs)[0]}" if not context.has_assets_def else _first_key(context),
+        barrier=terms.barrier,
+        mechanism=terms.mechanism,
+        parameters=dict(terms.parameters),
+        inputs={name: data_version(frame) for name, frame in inputs.items()},
+        charge=terms.charge,
+        purpose=terms.purpose,
+        approvers=tuple(terms.approvers),
+        reissue=terms.reissue,
+    )
+    done = context.resources.privacy_ledger.release(
+        request, lambda: {noun: table_to_bytes(frame) for noun, frame in draw().items()}
+    )
+    metadata = {
+        "promise": PROMISES[terms.barrier],
+        "population": done.population,
+        "epsilon": done.epsilon,
+        "delta": done.charge.delta,
+        "rho": done.charge.rho,
+        "epsilon_left": done.epsilon_left,
+        "release_key": done.key,
+        "ledger_sequence": done.sequence,
+        "ledger_head": done.head,
+        "reused": done.reused,
+    }
+    return {
+        noun: Made(table_from_bytes(content), metadata=metadata, data_version=done.key)
+        for noun, content in done.artefacts.items()
+    }
+
+
+def _first_key(context: dg.AssetExecutionContext) -> str:
+    return min(key.to_user_string() for key in context.selected_asset_keys)
