@@ -23,7 +23,7 @@ def json_kind(cell: Any) -> str | None:
     if cell is None:
         return None
     if type(cell) is str:
-        return "text"
+        return "text" if cell.strip() else None
     if isinstance(cell, str):
         return "number"
     if isinstance(cell, bool):
@@ -107,7 +107,8 @@ def cells_to_arrow(
             )
     if first == "list":
         lists = [
-            None if cell is None else [cell_text(item) for item in cell if item is not None] for cell in cells
+            [cell_text(item) for item in cell if item is not None] if isinstance(cell, list) else None
+            for cell in cells
         ]
         return pa.chunked_array([pa.array(lists, type=pa.list_(pa.string()))])
     return pa.chunked_array([pa.array([cell_text(cell) for cell in cells], type=pa.string())])

@@ -53,7 +53,7 @@ def _object_kind(cell: Any) -> str | None:
     if cell is None or cell is pd.NA or cell is pd.NaT or (isinstance(cell, float) and cell != cell):
         return None
     if isinstance(cell, str):
-        return "text"
+        return "text" if cell.strip() else None
     if isinstance(cell, bool):
         return "yes/no"
     if isinstance(cell, Number):
@@ -97,7 +97,7 @@ def _plain(cell: Any) -> Any:
     """Lists of any kind as `list`, missing of any kind as None, numpy scalars as Python's."""
     kind = _object_kind(cell)
     if kind is None:
-        return None
+        return None  # a blank text too
     if kind == "list":
         return [None if _object_kind(item) is None else item for item in cell]
     return cell.item() if hasattr(cell, "item") else cell
