@@ -5,10 +5,9 @@ asset that forgets its zone fails instead of pickling records into the working d
 are read with `read_table` and asked with `query` (DuckDB, in memory).
 
 A store writes pandas frames and puts row count, column names and types into the metadata: never a sample. How files
-lie and who may open them is in `resources.lake_files`.
+lie and who may open them is in `resources.lake_files`, what SQL may do in `resources.lake_sql`.
 """
 
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, get_origin
@@ -17,10 +16,9 @@ import dagster as dg
 import pandas as pd
 from pydantic import Field
 
-from hrtech.tables import frame_from_arrow
 from hrtech.zones import ZONES
-from resources.home import hrtech_home
-from resources.lake_files import LakeError, Partition, ZoneFiles
+from resources.lake_files import LakeError, Partition, ZoneFiles, zone_files
+from resources.lake_sql import open_lake_sql, query
 
 __all__ = [
     "LakeError",
@@ -34,26 +32,6 @@ __all__ = [
     "table_exists",
     "write_table",
 ]
-
-
-def zone_files(
-    zone: str, home: Path | None = None, base: str | None = None, encrypt: bool | None = None
-) -> ZoneFiles:
-    """Find the files of a zone.
-
-    Args:
-        zone: `restricted`, `released` or `public`.
-        home: Folder that holds all state; `$HRTECH_HOME` by default.
-        base: The lake; by default `$HRTECH_LAKE`, else `lake/` in the home.
-        encrypt: Whether tables are encrypted; by default restricted ones are.
-    """
-    home = home or hrtech_home()
-    return ZoneFiles(
-        zone=zone,
-        base=(base or os.environ.get("HRTECH_LAKE", "").strip() or str(home / "lake")).rstrip("/"),
-        key_file=home / "keys" / "lake.key",
-        encrypted=zone == "restricted" if encrypt is None else encrypt,
-    )
 
 
 class ZoneStore(dg.ConfigurableIOManager):
@@ -235,83 +213,3 @@ def table_exists(home: Path, zone: str, key: Sequence[str], partition: Partition
 def list_tables(home: Path, zone: str) -> list[tuple[str, ...]]:
     """List the tables of a zone, sorted: `(study, noun)`, and `(study, noun, partition...)` for partitions."""
     return zone_files(zone, home).tables()
-
-
-def open_lake_sql(home: Path, tables: Mapping[str, tuple[str, Sequence[str]]]) -> Any:
-    """Open DuckDB, in memory, with one view per table.
-
-    The engine reaches nothing else: no files, no network, no extensions, and it never spills to disk, where
-    decrypted rows would stay behind. What it returns is as restricted as the highest table it was given.
-
-    Args:
-        home: Folder that holds all state.
-        tables: View name → (zone, key).
-
-    Returns:
-        A DuckDB connection; close it.
-
-    Raises:
-        FileNotFoundError: A table is not there.
-        LakeError: A table does not open.
-    """
-    import duckdb
-
-    found = {view: zone_files(zone, home).read_arrow(key) for view, (zone, key) in tables.items()}
-    connection = duckdb.connect(":memory:")
-    connection.execute("SET temp_directory = ''")
-    for view, table in found.items():
-        connection.register(view, table)
-    connection.execute("SET enable_external_access = false")
-    connection.execute("SET lock_configuration = true")
-    return connection
-
-
-def query(home: Path, sql: str, tables: Mapping[str, tuple[str, Sequence[str]]]) -> pd.DataFrame:
-    """Ask one question of some tables of the lake, such as `query(home, "select count(*) from cases", {...})`.
-
-    Args:
-        home: Folder that holds all state.
-        sql: DuckDB's SQL over the views.
-        tables: View name → (zone, key), such as `{"cases": ("restricted", ["trafficking", "records"])}`.
-
-    Returns:
-        The answer with nullable types: `str`, `Int64`, `Float64`, `boolean`, `datetime64`, Arrow lists.
-
-    Raises:
-        FileNotFoundError: A table is not there.
-        LakeError: A table does not open, or DuckDB cannot answer.
-    """
-    import duckdb
-
-    connection = open_lake_sql(home, tables)
-    try:
-        answer = connection.sql(sql)
-        if answer is None:
-            raise LakeError("The statement answers nothing. Ask with SELECT; the lake is written by assets.")
-        return frame_from_arrow(_plain_numbers(answer.to_arrow_table()))
-    except (duckdb.ParserException, duckdb.BinderException, duckdb.CatalogException, duckdb.PermissionException) as problem:
-        # these speak of the statement alone; others may quote a cell
-        raise LakeError(f"DuckDB cannot answer: {problem}") from None
-    except duckdb.Error as problem:
-        raise LakeError(
-            f"DuckDB cannot answer: {type(problem).__name__} on some row of {', '.join(tables)}. Its message may "
-            "quote a record and is withheld; look at the casts and divisions of the query."
-        ) from None
-    finally:
-        connection.close()
-
-
-def _plain_numbers(table: Any) -> Any:
-    """Sums of whole numbers come as HUGEINT, averages as decimals; nobody expects either in a frame."""
-    import pyarrow as pa
-
-    for position, field in enumerate(table.schema):
-        if not pa.types.is_decimal(field.type):
-            continue
-        column = table.column(position)
-        try:
-            plain = column.cast(pa.int64() if field.type.scale == 0 else pa.float64())
-        except pa.ArrowInvalid:  # beyond 64 bits
-            plain = column.cast(pa.float64())
-        table = table.set_column(position, field.name, plain)
-    return table

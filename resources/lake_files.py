@@ -28,6 +28,7 @@ import pandas as pd
 from hrtech.encryption import DecryptionError, decrypt, encrypt, is_encrypted
 from hrtech.tables import TableError, arrow_from_bytes, frame_from_arrow, table_to_bytes
 from hrtech.zones import ZONES
+from resources.home import hrtech_home
 from resources.keys import KeyFileError, read_key, read_or_create_key
 
 #: A partition: None, the key of one dimension, or one key per dimension in the order of the dimensions' names.
@@ -241,6 +242,26 @@ class ZoneFiles:
             step.mkdir(mode=0o700 if private else 0o755, exist_ok=True)
             if private:
                 _make_private(step)
+
+
+def zone_files(
+    zone: str, home: Path | None = None, base: str | None = None, encrypt: bool | None = None
+) -> ZoneFiles:
+    """Find the files of a zone.
+
+    Args:
+        zone: `restricted`, `released` or `public`.
+        home: Folder that holds all state; `$HRTECH_HOME` by default.
+        base: The lake; by default `$HRTECH_LAKE`, else `lake/` in the home.
+        encrypt: Whether tables are encrypted; by default restricted ones are.
+    """
+    home = home or hrtech_home()
+    return ZoneFiles(
+        zone=zone,
+        base=(base or os.environ.get("HRTECH_LAKE", "").strip() or str(home / "lake")).rstrip("/"),
+        key_file=home / "keys" / "lake.key",
+        encrypted=zone == "restricted" if encrypt is None else encrypt,
+    )
 
 
 def _make_private(folder: Path) -> None:
