@@ -44,6 +44,7 @@ def add_disclosure(
         Output("facts", "Findings that may be told: counts and estimates, small ones withheld."),
         zone="released",
         inputs={"findings": "findings"},
+        settings=disclosure,
         barrier="disclosure-control",
         mechanism=MECHANISM,
     )

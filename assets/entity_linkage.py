@@ -16,9 +16,9 @@ from hrtech.linkage import (
     LinkageResult,
     LinkageSpec,
     evaluate_linkage,
+    link_registers,
     linkage_facts,
     linkage_report,
-    link_registers,
     linked_records,
 )
 

@@ -13,17 +13,10 @@ import pandas as pd
 
 from assets.study import Made, data_version
 from hrtech.privacy import Charge, ReleaseRequest
-from hrtech.tables import table_from_bytes, table_to_bytes
+from hrtech.tables import table_from_bytes
 from hrtech.zones import Barrier
 
 NO_CHARGE = Charge(rho=0.0, delta=0.0)
-
-#: What each barrier promises, in words for a page.
-PROMISES: Mapping[str, str] = {
-    "differential-privacy": "differential-privacy",
-    "k-anonymity": "k-anonymity",
-    "disclosure-control": "disclosure-control",
-}
 
 
 @dataclass(frozen=True)
@@ -51,13 +44,36 @@ class Terms:
     reissue: int = 0
 
 
+@dataclass(frozen=True)
+class Released:
+    """What came out of the ledger.
+
+    Attributes:
+        artefacts: Name → committed bytes.
+        key: Release key; data version of every table that holds released content as it is.
+        metadata: The ledger's account of it, for the UI and for lineage.
+    """
+
+    artefacts: Mapping[str, bytes]
+    key: str
+    metadata: Mapping[str, Any]
+
+    def table(self, name: str) -> Made:
+        """Return an artefact as a table, under the release key."""
+        return self.made(table_from_bytes(self.artefacts[name]))
+
+    def made(self, frame: pd.DataFrame) -> Made:
+        """Return a table of this release, under the release key."""
+        return Made(frame, metadata=self.metadata, data_version=self.key)
+
+
 def release(
     context: dg.AssetExecutionContext,
     study: str,
     terms: Terms,
     inputs: Mapping[str, pd.DataFrame],
-    draw: Callable[[], Mapping[str, pd.DataFrame]],
-) -> dict[str, Made]:
+    draw: Callable[[], Mapping[str, bytes]],
+) -> Released:
     """Release what `draw` makes, or return what was released before.
 
     Args:
@@ -65,15 +81,16 @@ def release(
         study: Study that releases.
         terms: What is released on which terms.
         inputs: Tables that the release is computed from; their content is part of its identity.
-        draw: Makes the tables; called at most once for each release, before anything is checked about its result.
+        draw: Makes the bytes of each artefact; nothing is checked between it and the ledger's commit, or noise
+            would be drawn again until it looks good.
 
     Returns:
-        Noun → table, with the release key as data version and the ledger row in the metadata.
+        The committed bytes, whoever drew them, and what the ledger says of them.
     """
     request = ReleaseRequest(
         population=terms.population,
         study=study,
-        asset=f"{study}/{sorted(inputs)[0]}" if not context.has_assets_def else _first_key(context),
+        asset=min(key.to_user_string() for key in context.selected_asset_keys),
         barrier=terms.barrier,
         mechanism=terms.mechanism,
         parameters=dict(terms.parameters),
@@ -83,11 +100,9 @@ def release(
         approvers=tuple(terms.approvers),
         reissue=terms.reissue,
     )
-    done = context.resources.privacy_ledger.release(
-        request, lambda: {noun: table_to_bytes(frame) for noun, frame in draw().items()}
-    )
+    done = context.resources.privacy_ledger.release(request, lambda: dict(draw()))
     metadata = {
-        "promise": PROMISES[terms.barrier],
+        "promise": terms.barrier,
         "population": done.population,
         "epsilon": done.epsilon,
         "delta": done.charge.delta,
@@ -98,11 +113,4 @@ def release(
         "ledger_head": done.head,
         "reused": done.reused,
     }
-    return {
-        noun: Made(table_from_bytes(content), metadata=metadata, data_version=done.key)
-        for noun, content in done.artefacts.items()
-    }
-
-
-def _first_key(context: dg.AssetExecutionContext) -> str:
-    return min(key.to_user_string() for key in context.selected_asset_keys)
+    return Released(done.artefacts, done.key, metadata)

@@ -101,10 +101,17 @@ def key_of(name: str, study: str | None = None) -> dg.AssetKey:
     return dg.AssetKey(parts if len(parts) > 1 or study is None else [study, *parts])
 
 
-def version_of(settings: Any) -> str:
-    """Code version of an ordinary asset: a hash of its settings and of the library version."""
+def version_of(settings: Any, mechanism: str | None = None) -> str:
+    """Code version of an asset: a hash of its settings and of the library version.
+
+    That of a release holds the declared version of its mechanism instead of the library's: a refactor must not
+    spend privacy.
+    """
     canonical = json.dumps(settings, sort_keys=True, default=_plain)
-    return hashlib.sha256(f"{version('hrtech-dagster')}\n{canonical}".encode()).hexdigest()[:16]
+    digest = hashlib.sha256(f"{mechanism or version('hrtech-dagster')}\n{canonical}".encode()).hexdigest()[
+        :16
+    ]
+    return f"{mechanism}+{digest}" if mechanism else digest
 
 
 def _plain(value: Any) -> Any:
@@ -165,8 +172,7 @@ class StudyAssets:
             settings: What the result depends on besides its inputs; hashed into the code version.
             kinds: Tags for the UI.
             barrier: Disclosure mechanism that lets the zone drop.
-            mechanism: Declared version of a release; replaces the hash as code version, so that a refactor
-                spends no privacy.
+            mechanism: Declared version of a release's mechanism, in place of the library's in the code version.
             resources: Names of further resources; the function finds them at `context.resources`.
             generator: Made from a seed by the generator.
             publishes: Making it is an act of publishing.
@@ -174,7 +180,7 @@ class StudyAssets:
         """
         given = dict(inputs or {})
         needs = {*resources, *(("privacy_ledger",) if barrier else ())}
-        code_version = mechanism or version_of([settings, [output.name for output in outputs]])
+        code_version = version_of([settings, [output.name for output in outputs]], mechanism)
         tags = {
             "hrtech/zone": zone,
             **({"hrtech/barrier": barrier} if barrier else {}),
