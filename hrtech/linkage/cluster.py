@@ -1,0 +1,127 @@
+"""From scored pairs to entities.
+
+Average linkage on match weights: two groups of records are joined while the mean weight over all pairs between them
+is above the threshold, the strongest first; a pair that was never scored counts as neutral. One strong chance link
+then cannot chain two entities together, which connected components allow. Groups never hold two records of a register
+declared free of duplicates, nor a pair that the mode does not link.
+"""
+
+import hashlib
+import heapq
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+WEIGHT_CAP = 20.0
+"""Largest absolute match weight (bits) that one pair contributes to a mean."""
+
+
+def average_linkage(
+    left: np.ndarray,
+    right: np.ndarray,
+    weight: np.ndarray,
+    size: int,
+    alone: Sequence[str | None],
+    forbidden: np.ndarray,
+) -> np.ndarray:
+    """Group records 0..size-1.
+
+    Args:
+        left: Record number of one side of each scored pair.
+        right: Record number of the other side.
+        weight: Match weight of each pair in bits, relative to the threshold (0 = at the threshold).
+        size: Number of records.
+        alone: For each record the register that may occur only once in a group, or None.
+        forbidden: Pairs that no group may hold.
+
+    Returns:
+        For each record the number of its group (the smallest record number in it).
+    """
+    groups = _Groups(size, alone)
+    capped = np.where(forbidden, -np.inf, np.clip(weight, -WEIGHT_CAP, WEIGHT_CAP))
+    for a, b, bits in zip(left.tolist(), right.tolist(), capped.tolist(), strict=True):
+        groups.add(a, b, bits)
+    groups.merge()
+    return groups.labels()
+
+
+class _Groups:
+    """Groups under agglomeration; `near[a][b]` is the summed weight between groups a and b."""
+
+    def __init__(self, size: int, alone: Sequence[str | None]) -> None:
+        self.near: list[dict[int, float]] = [{} for _ in range(size)]
+        self.count = [1] * size
+        self.version = [0] * size
+        self.parent = list(range(size))
+        self.held: list[frozenset[str]] = [
+            frozenset() if name is None else frozenset({name}) for name in alone
+        ]
+
+    def add(self, a: int, b: int, bits: float) -> None:
+        self.near[a][b] = self.near[b][a] = bits
+
+    def mean(self, a: int, b: int) -> float:
+        return self.near[a][b] / (self.count[a] * self.count[b])
+
+    def merge(self) -> None:
+        heap = [
+            (-bits, a, b, 0, 0)
+            for a, each in enumerate(self.near)
+            for b, bits in each.items()
+            if a < b and bits > 0
+        ]
+        heapq.heapify(heap)
+        while heap:
+            _, a, b, version_a, version_b = heapq.heappop(heap)
+            if self.version[a] != version_a or self.version[b] != version_b or self.held[a] & self.held[b]:
+                continue
+            a = self._join(a, b)
+            for other in self.near[a]:
+                if (mean := self.mean(a, other)) > 0:
+                    low, high = min(a, other), max(a, other)
+                    heapq.heappush(heap, (-mean, low, high, self.version[low], self.version[high]))
+
+    def _join(self, a: int, b: int) -> int:
+        if len(self.near[a]) < len(self.near[b]):
+            a, b = b, a
+        del self.near[a][b], self.near[b][a]
+        for other, bits in self.near[b].items():
+            del self.near[other][b]
+            self.near[a][other] = self.near[other][a] = self.near[a].get(other, 0.0) + bits
+        self.near[b] = {}
+        self.parent[b] = a
+        self.count[a] += self.count[b]
+        self.held[a] |= self.held[b]
+        self.version[a] += 1
+        self.version[b] = -1
+        return a
+
+    def labels(self) -> np.ndarray:
+        roots = np.array([self._root(record) for record in range(len(self.parent))], dtype=np.int64)
+        smallest: dict[int, int] = {}
+        for record, root in enumerate(roots.tolist()):
+            smallest.setdefault(root, record)
+        return np.array([smallest[root] for root in roots.tolist()], dtype=np.int64)
+
+    def _root(self, record: int) -> int:
+        while self.parent[record] != record:
+            self.parent[record] = self.parent[self.parent[record]]
+            record = self.parent[record]
+        return record
+
+
+def entity_ids(records: pd.DataFrame, labels: np.ndarray) -> pd.Series:
+    """Name each group after its smallest record key, so that the same group keeps its id over runs.
+
+    Args:
+        records: `register` and `record_id`, in the order of `labels`.
+        labels: Group of each record.
+
+    Returns:
+        Ids such as `e-1f0c…`: the first 16 hexadecimal digits of a SHA-256 of register and record id.
+    """
+    keys = records["register"].astype("str") + "\x1f" + records["record_id"].astype("str")
+    smallest = keys.groupby(labels).transform("min")
+    names = {key: "e-" + hashlib.sha256(key.encode()).hexdigest()[:16] for key in smallest.unique()}
+    return smallest.map(names).astype("str")

@@ -1,0 +1,145 @@
+"""What a linkage study declares: fields by kind, mode, blocking, threshold, bounds.
+
+Invariant: a `LinkageSpec` that exists is consistent in itself. What only the registers can tell (does the column
+exist, is an id used twice) is checked by `hrtech.linkage.registers`.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final, Literal, get_args
+
+FieldKind = Literal[
+    "person_name",
+    "given_name",
+    "family_name",
+    "company_name",
+    "address",
+    "phone",
+    "email",
+    "date",
+    "identifier",
+    "category",
+]
+LinkageMode = Literal["deduplicate", "link", "both"]
+
+FIELD_NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
+PART: Final = re.compile(r"([A-Za-z][A-Za-z0-9_]*)(?::(\d+|rare))?")
+RESERVED: Final = frozenset({"register", "record_id", "entity_id"})
+
+
+class LinkageError(ValueError):
+    """Registers, settings or truth that cannot be linked as declared; the message says what and the mend."""
+
+
+@dataclass(frozen=True)
+class FieldSpec:
+    """One thing that records are compared on.
+
+    Attributes:
+        name: Name of the field in results; letters, digits and underscores.
+        kind: What it is, which decides normalisation and comparison levels.
+        columns: Column of each register, or one name for all. Empty: the column is called like the field.
+        term_frequency: Whether agreement on a rare value counts for more than on a common one. None: by kind.
+        essential: Whether records are only joined when alike in it (or blank), whatever else agrees.
+    """
+
+    name: str
+    kind: FieldKind
+    columns: Mapping[str, str] | str = ""
+    term_frequency: bool | None = None
+    essential: bool = False
+
+    def __post_init__(self) -> None:
+        if not FIELD_NAME.fullmatch(self.name) or "__" in self.name or self.name in RESERVED:
+            raise LinkageError(
+                f"Field name '{self.name}' cannot be used. Take letters, digits and single underscores, and none "
+                f"of {', '.join(sorted(RESERVED))} [setting: fields.name]"
+            )
+        if self.kind not in get_args(FieldKind):
+            raise LinkageError(
+                f"Field '{self.name}' has the unknown kind '{self.kind}'. Use one of "
+                f"{', '.join(get_args(FieldKind))} [setting: fields.kind]"
+            )
+
+    def column(self, register: str) -> str | None:
+        """Return the column that holds this field in a register, or None where the register has none."""
+        if isinstance(self.columns, str):
+            return self.columns or self.name
+        return self.columns.get(register)
+
+
+@dataclass(frozen=True)
+class LinkageSpec:
+    """How registers are linked.
+
+    Attributes:
+        fields: What records are compared on.
+        mode: `deduplicate` one register, `link` between registers only, or `both`.
+        id_columns: Column that identifies a record: one name for all registers, or one per register.
+        blocking: Rules, each a list of parts that must all agree for two records to be compared. A part is a field
+            (`date_of_birth`), its first characters (`family_name:3`), or its rarest word (`company_name:rare`).
+            None: suggested from the data.
+        threshold: Match probability from which records are joined. None: one half, the probability at which a
+            wrong join and a missed one are equally likely (fewest expected wrong pair decisions).
+        max_pairs: Upper bound of pairs to score; above it the linkage is refused before it runs.
+        seed: Seed of the random pairs from which chance agreement is estimated.
+        duplicate_free: Registers that hold each entity at most once.
+        training_pairs: Random pairs drawn to estimate chance agreement.
+    """
+
+    fields: tuple[FieldSpec, ...]
+    mode: LinkageMode = "both"
+    id_columns: Mapping[str, str] | str = "record_id"
+    blocking: tuple[tuple[str, ...], ...] | None = None
+    threshold: float | None = None
+    max_pairs: int = 20_000_000
+    seed: int = 1
+    duplicate_free: tuple[str, ...] = field(default=())
+    training_pairs: int = 2_000_000
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "fields", tuple(self.fields))
+        object.__setattr__(self, "duplicate_free", tuple(self.duplicate_free))
+        if self.blocking is not None:
+            object.__setattr__(self, "blocking", tuple(tuple(rule) for rule in self.blocking))
+        names = [one.name for one in self.fields]
+        if not names:
+            raise LinkageError("No fields to compare records on. Declare at least one [setting: fields]")
+        if twice := sorted({name for name in names if names.count(name) > 1}):
+            raise LinkageError(
+                f"Field declared twice: {', '.join(twice)}. Keep one of each [setting: fields]"
+            )
+        if self.mode not in get_args(LinkageMode):
+            raise LinkageError(
+                f"Mode '{self.mode}' is unknown. Use deduplicate, link or both [setting: mode]"
+            )
+        if self.threshold is not None and not 0 < self.threshold < 1:
+            raise LinkageError("A threshold is a probability between 0 and 1 [setting: threshold]")
+        if self.max_pairs < 1 or self.training_pairs < 1:
+            raise LinkageError("Pair bounds must be at least 1 [setting: max_pairs, training_pairs]")
+        self._check_blocking(set(names))
+
+    def _check_blocking(self, names: set[str]) -> None:
+        if self.blocking is not None and not self.blocking:
+            raise LinkageError(
+                "No blocking rules. Give some, or leave them out to have them suggested [setting: blocking]"
+            )
+        for rule in self.blocking or ():
+            if not rule:
+                raise LinkageError(
+                    "A blocking rule is empty. Name at least one field in it [setting: blocking]"
+                )
+            for part in rule:
+                found = PART.fullmatch(part)
+                if found is None or found.group(1) not in names or found.group(2) == "0":
+                    raise LinkageError(
+                        f"Blocking part '{part}' is no declared field. Write 'field', 'field:3' (first characters) or "
+                        "'field:rare' (rarest word) [setting: blocking]"
+                    )
+
+    def id_column(self, register: str) -> str:
+        """Return the column that identifies records of a register."""
+        if isinstance(self.id_columns, str):
+            return self.id_columns
+        return self.id_columns.get(register, "record_id")
