@@ -1,0 +1,319 @@
+"""What a private release tells: counts as facts, and the reports for the public and for the data's keepers.
+
+`release_facts` and `release_report` read released tables and public truth only. `release_findings` and
+`restricted_release_report` speak of errors against the records, and stay restricted.
+"""
+
+import json
+import re
+from collections.abc import Sequence
+from typing import Any
+
+import pandas as pd
+
+from hrtech.counts import parse_attributes
+from hrtech.facts import Chart, DataTable, Fact, FactList, Heading, Report, Text
+from hrtech.pages import charts
+from hrtech.privacy.marginals_release import MarginalsRelease
+
+#: Values of a column that a chart shows at most; the table beside it has them all.
+SHOWN = 14
+PAIRS_SHOWN = 40
+
+
+def terms_table(release: MarginalsRelease) -> pd.DataFrame:
+    """The terms of a release as a table of `term` and `value` (JSON), people and warnings included."""
+    terms: dict[str, Any] = {
+        "people": release.people,
+        "people_low": release.people_low,
+        "people_high": release.people_high,
+        "warnings": list(release.warnings),
+        **release.parameters,
+    }
+    return pd.DataFrame(
+        {
+            "term": pd.Series(list(terms), dtype="str"),
+            "value": pd.Series([json.dumps(value, sort_keys=True) for value in terms.values()], dtype="str"),
+        }
+    )
+
+
+def read_terms(terms: pd.DataFrame) -> dict[str, Any]:
+    """Read the table of terms back."""
+    return {term: json.loads(value) for term, value in zip(terms["term"], terms["value"], strict=True)}
+
+
+def release_facts(study: str, aggregates: pd.DataFrame, terms: pd.DataFrame) -> list[Fact]:
+    """State the number of people and every count of one attribute, each with its interval.
+
+    Args:
+        study: Name of the study; first part of each fact id.
+        aggregates: `length, attributes, count, low, high, sd`.
+        terms: Table of terms.
+    """
+    known = read_terms(terms)
+    uncertainty = f"{_percent(known)} interval from the privacy noise"
+    facts = [
+        Fact(
+            f"{study}/people",
+            "The release speaks of {value} people (privately counted).",
+            known["people"],
+            "people",
+            low=known["people_low"],
+            high=known["people_high"],
+            uncertainty=uncertainty,
+            source_asset=f"{study}/terms",
+            row_key="people",
+        )
+    ]
+    taken: set[str] = set()
+    counts = aggregates.set_index("attributes")["count"]
+    for row in aggregates.loc[aggregates["length"] == 1].itertuples(index=False):
+        column, value = parse_attributes(row.attributes)[0]
+        name = _slug(f"{column}.{value}", taken)
+        facts.append(
+            Fact(
+                f"{study}/{name}",
+                f"{_words(column)} {_quoted(value)}: {{value}} people.",
+                int(counts[row.attributes]),
+                "people",
+                low=row.low,
+                high=row.high,
+                uncertainty=uncertainty,
+                source_asset=f"{study}/aggregates",
+                row_key=row.attributes,
+            )
+        )
+    return facts
+
+
+def release_report(
+    study: str,
+    title: str,
+    facts: Sequence[Fact],
+    *,
+    aggregates: pd.DataFrame,
+    terms: pd.DataFrame,
+    expected_errors: pd.DataFrame,
+    learned: Sequence[str] = (),
+    truth: pd.DataFrame | None = None,
+) -> Report:
+    """Tell a release to the public.
+
+    Args:
+        study: Name of the study.
+        title: Title.
+        facts: What `release_facts` states.
+        aggregates: Released counts.
+        terms: Table of terms.
+        expected_errors: `length, band, cells, expected_error` from the noise alone.
+        learned: Columns with a setting that was taken from the data and not from public knowledge.
+        truth: `length, attributes, count` of a simulated world, to show beside the release.
+    """
+    known = read_terms(terms)
+    by_key = {fact.row_key: fact for fact in facts}
+    parts: list = [FactList((f"{study}/people",))]
+    if truth is not None:
+        parts += _against_truth(study, aggregates, truth)
+    ones = _length_one(aggregates)
+    for column, rows in ones.groupby("column", sort=False):
+        parts += _column_chart(study, str(column), rows, by_key)
+    parts += _pairs(study, aggregates)
+    parts += [
+        Heading("How true is it?"),
+        Text(
+            "Noise was added to every count before anybody saw it; the intervals say how much. A combination that is "
+            "not listed was too small to be told from the noise, which is not the same as zero."
+        ),
+        DataTable(
+            "Error to expect from the noise alone",
+            tuple(expected_errors.columns),
+            tuple(expected_errors.round(2).itertuples(index=False, name=None)),
+            source_assets=(f"{study}/expected_errors",),
+        ),
+        *_terms_parts(study, known, learned),
+    ]
+    summary = (
+        f"Counts of {{{{fact:{study}/people}}}} people and synthetic records that keep their patterns. Nobody can be "
+        "found in them: what they say would be nearly the same without any one person."
+    )
+    return Report(study, title, summary, "differential-privacy", tuple(parts))
+
+
+def release_findings(study: str, errors: pd.DataFrame) -> list[Fact]:
+    """State the exact errors of a release, for the data's keepers.
+
+    Args:
+        study: Name of the study.
+        errors: `source, length, band, cells, mean_absolute_error, suppressed, fabricated` against the records.
+    """
+    facts = []
+    for row in errors.itertuples(index=False):
+        if pd.isna(row.mean_absolute_error):
+            continue
+        name = re.sub(r"[^a-z0-9]+", "-", str(row.band).lower()).strip("-")
+        facts.append(
+            Fact(
+                f"{study}/error.{row.source}.{row.length}.{name}",
+                f"Mean error of {row.source.replace('_', ' ')} at length {row.length}, true counts {row.band}: {{value}}.",
+                float(row.mean_absolute_error),
+                "people",
+                source_asset=f"{study}/evaluation",
+                row_key=f"{row.source} {row.length} {row.band}",
+            )
+        )
+    return facts
+
+
+def restricted_release_report(
+    study: str, title: str, facts: Sequence[Fact], *, evaluation: pd.DataFrame
+) -> Report:
+    """Tell the data's keepers how true the release is against the records."""
+    shown = evaluation.round(3)
+    parts: list = [
+        Text(
+            "These figures compare the release with the records. They are **restricted**: published, they would "
+            "tell what the noise hides."
+        ),
+        DataTable(
+            "Errors by length and count band",
+            tuple(shown.columns),
+            tuple(shown.astype("object").where(shown.notna(), None).itertuples(index=False, name=None)),
+            source_assets=(f"{study}/evaluation",),
+        ),
+    ]
+    if facts:
+        parts.insert(0, FactList(tuple(fact.fact_id for fact in facts)))
+    return Report(
+        study, title, "How true the release is, measured against the records.", "restricted", tuple(parts)
+    )
+
+
+def _length_one(aggregates: pd.DataFrame) -> pd.DataFrame:
+    ones = aggregates.loc[aggregates["length"] == 1].reset_index(drop=True)
+    pairs = [parse_attributes(text)[0] for text in ones["attributes"]]
+    return ones.assign(column=[column for column, _ in pairs], value=[value for _, value in pairs])
+
+
+def _column_chart(study: str, column: str, rows: pd.DataFrame, by_key: dict[str, Fact]) -> list:
+    shown = rows.nlargest(SHOWN, "count")
+    ids = tuple(by_key[key].fact_id for key in shown["attributes"] if key in by_key)
+    first = shown.iloc[0]
+    return [
+        Chart(
+            f"People by {_words(column).lower()}",
+            charts.bars(
+                shown[["value", "count", "low", "high"]],
+                category="value",
+                value="count",
+                low="low",
+                high="high",
+                category_title=_words(column),
+                value_title="people",
+            ),
+            f"{len(rows)} values are told, the largest {len(shown)} shown. The most frequent is {first['value']} "
+            f"with about {int(first['count']):,} people; bars end in the interval that the noise leaves.",
+            fact_ids=ids,
+            source_assets=(f"{study}/aggregates",),
+        )
+    ]
+
+
+def _pairs(study: str, aggregates: pd.DataFrame) -> list:
+    pairs = aggregates.loc[aggregates["length"] == 2].nlargest(PAIRS_SHOWN, "count")
+    if pairs.empty:
+        return []
+    rows = []
+    for row in pairs[["attributes", "count", "low", "high"]].itertuples(index=False, name=None):
+        words = " and ".join(
+            f"{_words(column).lower()} {value}" for column, value in parse_attributes(row[0])
+        )
+        rows.append((words, *(int(number) for number in row[1:])))
+    return [
+        Heading("What goes together"),
+        DataTable(
+            f"The {len(rows)} most frequent pairs of attributes",
+            ("attributes", "people", "low", "high"),
+            tuple(rows),
+            source_assets=(f"{study}/aggregates",),
+        ),
+    ]
+
+
+def _against_truth(study: str, aggregates: pd.DataFrame, truth: pd.DataFrame) -> list:
+    both = aggregates.merge(truth[["attributes", "count"]], on="attributes", suffixes=("", "_true"))
+    largest = both.loc[both["length"] == 2].nlargest(12, "count_true")
+    if largest.empty:
+        return []
+    inside = float(both["count_true"].between(both["low"], both["high"]).mean())
+    data = pd.DataFrame(
+        {
+            "pair": [
+                " + ".join(value for _, value in parse_attributes(text)) for text in largest["attributes"]
+            ],
+            "released": largest["count"],
+            "truth": largest["count_true"],
+        }
+    )
+    return [
+        Heading("Released beside the simulated truth"),
+        Text(
+            "These people are simulated, so the truth is known. The records behind a release are incomplete and hold "
+            "errors, and their privacy noise comes on top: "
+            f"{inside:.0%} of the released counts have the truth inside the interval that speaks of the noise alone."
+        ),
+        Chart(
+            "Released counts beside the truth",
+            charts.dots_compared(
+                data,
+                category="pair",
+                released="released",
+                truth="truth",
+                category_title="pair",
+                value_title="people",
+            ),
+            "The twelve most frequent true pairs of attributes. Released counts lie below the truth where records "
+            "leave a cell blank.",
+            source_assets=(f"{study}/aggregates",),
+        ),
+    ]
+
+
+def _terms_parts(study: str, known: dict[str, Any], learned: Sequence[str]) -> list:
+    rows = [
+        (term.replace("_", " "), json.dumps(value) if isinstance(value, dict | list) else value)
+        for term, value in sorted(known.items())
+        if not isinstance(value, dict) and term not in ("people", "people_low", "people_high", "warnings")
+    ]
+    parts: list = [Heading("Terms of this release")]
+    warnings = list(known["warnings"])
+    if learned:
+        warnings.append(
+            f"A setting of {', '.join(learned)} was taken from the data itself and not from public knowledge."
+        )
+    if warnings:
+        parts.append(Text("\n".join(f"- {warning}" for warning in warnings)))
+    if rows:
+        parts.append(DataTable("Terms", ("term", "value"), tuple(rows), source_assets=(f"{study}/terms",)))
+    return parts
+
+
+def _percent(known: dict[str, Any]) -> str:
+    return f"{100 * float(known.get('settings', {}).get('confidence', 0.95)):g} %"
+
+
+def _words(column: str) -> str:
+    return column.replace("_", " ").capitalize()
+
+
+def _quoted(value: str) -> str:
+    return f"“{value.replace('{', '(').replace('}', ')')}”"
+
+
+def _slug(text: str, taken: set[str]) -> str:
+    slug = re.sub(r"[^a-z0-9_.]+", "-", text.lower().replace("+", "-plus")).strip("-.") or "value"
+    unique, number = slug, 2
+    while unique in taken:
+        unique, number = f"{slug}-{number}", number + 1
+    taken.add(unique)
+    return unique
