@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 
 from hrtech.facts import Chart, DataTable, Fact, FactList, Heading, Report, Text
+from hrtech.facts.frames import frame_table, rows
 from hrtech.pages import charts
 
 
@@ -93,29 +94,29 @@ def linkage_facts(
             source_asset=f"{study}/match_weights",
         ),
     ]
-    for row in quality.itertuples(index=False):
-        if pd.isna(row.estimate):
+    for row in rows(quality):
+        if row["estimate"] is None:
             continue
         facts.append(
             Fact(
-                f"{study}/{row.measure}_estimated",
-                f"The {row.measure} is estimated at {{value}}, without labels.",
-                float(row.estimate),
+                f"{study}/{row['measure']}_estimated",
+                f"The {row['measure']} is estimated at {{value}}, without labels.",
+                row["estimate"],
                 "proportion",
-                low=None if pd.isna(row.low) else float(row.low),
-                high=None if pd.isna(row.high) else float(row.high),
+                low=row["low"],
+                high=row["high"],
                 uncertainty="95 % interval from the match probabilities",
                 source_asset=f"{study}/quality",
-                row_key=str(row.measure),
+                row_key=str(row["measure"]),
             )
         )
     if measured is not None:
-        pairwise = measured.set_index("measure").loc["pairwise"]
+        pairwise = rows(measured.loc[measured["measure"] == "pairwise"])[0]
         facts += [
             Fact(
                 f"{study}/{name}_measured",
                 f"Against the known truth, the pairwise {name} is {{value}}.",
-                float(pairwise[name]),
+                pairwise[name],
                 "proportion",
                 source_asset=f"{study}/evaluation",
                 row_key=f"pairwise {name}",
@@ -175,12 +176,12 @@ def linkage_report(
 
 def _parameters(study: str, parameters: pd.DataFrame) -> list[Chart]:
     shown = parameters.dropna(subset=["weight"])
-    rows = shown.assign(level=shown["comparison"] + ": " + shown["level"])
+    levels = shown.assign(level=shown["comparison"] + ": " + shown["level"])
     return [
         Chart(
             "Match weight of each level of agreement",
             charts.bars(
-                rows[["level", "weight"]],
+                levels[["level", "weight"]],
                 category="level",
                 value="weight",
                 category_title="level of agreement",
@@ -204,10 +205,10 @@ def _doubtful(study: str, pairs: pd.DataFrame, count: int = 50) -> DataTable:
         "reason",
     ]
     nearest = pairs.assign(doubt=(pairs["match_probability"] - 0.5).abs()).nsmallest(count, "doubt")[columns]
-    return DataTable(
+    return frame_table(
         "The pairs most worth a look",
-        tuple(columns),
-        tuple(nearest.round({"match_weight": 2, "match_probability": 4}).itertuples(index=False, name=None)),
+        nearest,
+        digits=4,
         source_assets=(f"{study}/match_weights",),
         description="Those whose match probability is nearest to one half.",
     )

@@ -13,6 +13,7 @@ import pandas as pd
 
 from hrtech.counts import parse_attributes
 from hrtech.facts import Chart, DataTable, Fact, FactList, Heading, Report, Text
+from hrtech.facts.frames import frame_table, rows
 from hrtech.pages import charts
 from hrtech.privacy.marginals_release import MarginalsRelease
 
@@ -67,21 +68,19 @@ def release_facts(study: str, aggregates: pd.DataFrame, terms: pd.DataFrame) -> 
         )
     ]
     taken: set[str] = set()
-    counts = aggregates.set_index("attributes")["count"]
-    for row in aggregates.loc[aggregates["length"] == 1].itertuples(index=False):
-        column, value = parse_attributes(row.attributes)[0]
-        name = _slug(f"{column}.{value}", taken)
+    for row in rows(aggregates.loc[aggregates["length"] == 1]):
+        column, value = parse_attributes(row["attributes"])[0]
         facts.append(
             Fact(
-                f"{study}/{name}",
+                f"{study}/{_slug(f'{column}.{value}', taken)}",
                 f"{_words(column)} {_quoted(value)}: {{value}} people.",
-                int(counts[row.attributes]),
+                row["count"],
                 "people",
-                low=row.low,
-                high=row.high,
+                low=row["low"],
+                high=row["high"],
                 uncertainty=uncertainty,
                 source_asset=f"{study}/aggregates",
-                row_key=row.attributes,
+                row_key=row["attributes"],
             )
         )
     return facts
@@ -116,8 +115,8 @@ def release_report(
     if truth is not None:
         parts += _against_truth(study, aggregates, truth)
     ones = _length_one(aggregates)
-    for column, rows in ones.groupby("column", sort=False):
-        parts += _column_chart(study, str(column), rows, by_key)
+    for column, counted in ones.groupby("column", sort=False):
+        parts += _column_chart(study, str(column), counted, by_key)
     parts += _pairs(study, aggregates)
     parts += [
         Heading("How true is it?"),
@@ -125,10 +124,10 @@ def release_report(
             "Noise was added to every count before anybody saw it; the intervals say how much. A combination that is "
             "not listed was too small to be told from the noise, which is not the same as zero."
         ),
-        DataTable(
+        frame_table(
             "Error to expect from the noise alone",
-            tuple(expected_errors.columns),
-            tuple(expected_errors.round(2).itertuples(index=False, name=None)),
+            expected_errors,
+            digits=2,
             source_assets=(f"{study}/expected_errors",),
         ),
         *_terms_parts(study, known, learned),
@@ -148,18 +147,19 @@ def release_findings(study: str, errors: pd.DataFrame) -> list[Fact]:
         errors: `source, length, band, cells, mean_absolute_error, suppressed, fabricated` against the records.
     """
     facts = []
-    for row in errors.itertuples(index=False):
-        if pd.isna(row.mean_absolute_error):
+    for row in rows(errors):
+        if row["mean_absolute_error"] is None:
             continue
-        name = re.sub(r"[^a-z0-9]+", "-", str(row.band).lower()).strip("-")
+        source, length, band = str(row["source"]), row["length"], str(row["band"])
+        slug = re.sub(r"[^a-z0-9]+", "-", band.lower()).strip("-")
         facts.append(
             Fact(
-                f"{study}/error.{row.source}.{row.length}.{name}",
-                f"Mean error of {row.source.replace('_', ' ')} at length {row.length}, true counts {row.band}: {{value}}.",
-                float(row.mean_absolute_error),
+                f"{study}/error.{source}.{length}.{slug}",
+                f"Mean error of {source.replace('_', ' ')} at length {length}, true counts {band}: {{value}}.",
+                row["mean_absolute_error"],
                 "people",
                 source_asset=f"{study}/evaluation",
-                row_key=f"{row.source} {row.length} {row.band}",
+                row_key=f"{source} {length} {band}",
             )
         )
     return facts
@@ -169,18 +169,12 @@ def restricted_release_report(
     study: str, title: str, facts: Sequence[Fact], *, evaluation: pd.DataFrame
 ) -> Report:
     """Tell the data's keepers how true the release is against the records."""
-    shown = evaluation.round(3)
     parts: list = [
         Text(
             "These figures compare the release with the records. They are **restricted**: published, they would "
             "tell what the noise hides."
         ),
-        DataTable(
-            "Errors by length and count band",
-            tuple(shown.columns),
-            tuple(shown.astype("object").where(shown.notna(), None).itertuples(index=False, name=None)),
-            source_assets=(f"{study}/evaluation",),
-        ),
+        frame_table("Errors by length and count band", evaluation, source_assets=(f"{study}/evaluation",)),
     ]
     if facts:
         parts.insert(0, FactList(tuple(fact.fact_id for fact in facts)))
@@ -195,8 +189,8 @@ def _length_one(aggregates: pd.DataFrame) -> pd.DataFrame:
     return ones.assign(column=[column for column, _ in pairs], value=[value for _, value in pairs])
 
 
-def _column_chart(study: str, column: str, rows: pd.DataFrame, by_key: dict[str, Fact]) -> list:
-    shown = rows.nlargest(SHOWN, "count")
+def _column_chart(study: str, column: str, counted: pd.DataFrame, by_key: dict[str, Fact]) -> list:
+    shown = counted.nlargest(SHOWN, "count")
     ids = tuple(by_key[key].fact_id for key in shown["attributes"] if key in by_key)
     first = shown.iloc[0]
     return [
@@ -211,7 +205,7 @@ def _column_chart(study: str, column: str, rows: pd.DataFrame, by_key: dict[str,
                 category_title=_words(column),
                 value_title="people",
             ),
-            f"{len(rows)} values are told, the largest {len(shown)} shown. The most frequent is {first['value']} "
+            f"{len(counted)} values are told, the largest {len(shown)} shown. The most frequent is {first['value']} "
             f"with about {int(first['count']):,} people; bars end in the interval that the noise leaves.",
             fact_ids=ids,
             source_assets=(f"{study}/aggregates",),
@@ -223,18 +217,21 @@ def _pairs(study: str, aggregates: pd.DataFrame) -> list:
     pairs = aggregates.loc[aggregates["length"] == 2].nlargest(PAIRS_SHOWN, "count")
     if pairs.empty:
         return []
-    rows = []
-    for row in pairs[["attributes", "count", "low", "high"]].itertuples(index=False, name=None):
-        words = " and ".join(
-            f"{_words(column).lower()} {value}" for column, value in parse_attributes(row[0])
+    told = [
+        (
+            " and ".join(
+                f"{_words(column).lower()} {value}" for column, value in parse_attributes(row["attributes"])
+            ),
+            *(int(row[name]) for name in ("count", "low", "high")),
         )
-        rows.append((words, *(int(number) for number in row[1:])))
+        for row in rows(pairs)
+    ]
     return [
         Heading("What goes together"),
         DataTable(
-            f"The {len(rows)} most frequent pairs of attributes",
+            f"The {len(told)} most frequent pairs of attributes",
             ("attributes", "people", "low", "high"),
-            tuple(rows),
+            tuple(told),
             source_assets=(f"{study}/aggregates",),
         ),
     ]
@@ -280,7 +277,7 @@ def _against_truth(study: str, aggregates: pd.DataFrame, truth: pd.DataFrame) ->
 
 
 def _terms_parts(study: str, known: dict[str, Any], learned: Sequence[str]) -> list:
-    rows = [
+    told = [
         (term.replace("_", " "), json.dumps(value) if isinstance(value, dict | list) else value)
         for term, value in sorted(known.items())
         if not isinstance(value, dict) and term not in ("people", "people_low", "people_high", "warnings")
