@@ -217,7 +217,7 @@ def _pairs(study: str, aggregates: pd.DataFrame) -> list:
     pairs = aggregates.loc[aggregates["length"] == 2].nlargest(PAIRS_SHOWN, "count")
     if pairs.empty:
         return []
-    told = [
+    told: list[tuple[Any, ...]] = [
         (
             " and ".join(
                 f"{_words(column).lower()} {value}" for column, value in parse_attributes(row["attributes"])
@@ -290,8 +290,8 @@ def _terms_parts(study: str, known: dict[str, Any], learned: Sequence[str]) -> l
         )
     if warnings:
         parts.append(Text("\n".join(f"- {warning}" for warning in warnings)))
-    if rows:
-        parts.append(DataTable("Terms", ("term", "value"), tuple(rows), source_assets=(f"{study}/terms",)))
+    if told:
+        parts.append(DataTable("Terms", ("term", "value"), tuple(told), source_assets=(f"{study}/terms",)))
     return parts
 
 
