@@ -7,6 +7,20 @@
 would deliver them. Nothing in it is about a real person or firm.
 """
 
+from hrtech.mock.files import write_files
+from hrtech.mock.schema import TABLE_COLUMNS, TRUTH_TABLES, VOCABULARY, Column
 from hrtech.mock.world import ALL_TRUTHS, SIZES, TRUTHS, Size, World, generate_world
 
-__all__ = ["ALL_TRUTHS", "SIZES", "TRUTHS", "Size", "World", "generate_world"]
+__all__ = [
+    "ALL_TRUTHS",
+    "SIZES",
+    "TABLE_COLUMNS",
+    "TRUTHS",
+    "TRUTH_TABLES",
+    "VOCABULARY",
+    "Column",
+    "Size",
+    "World",
+    "generate_world",
+    "write_files",
+]

@@ -199,6 +199,7 @@ def make_case_records(
         first[np.arange(n), types.argmax(axis=1)] = True
         types, means = _thin(rng, types, first), _thin(rng, means, np.zeros_like(means))
         relations = _thin(rng, relations, np.zeros_like(relations))
+        missing["recruiter_relation"] |= ~relations.any(axis=1)
         born = _wrong_birth_dates(rng, born)
         reported = np.minimum(reported + (rng.random(n) < 0.3) * rng.integers(0, 8, n), seen.registered)
         work = misspell_some(rng, work, 0.15)
@@ -229,10 +230,16 @@ def make_case_records(
     )
 
 
-def place_of_work(streams: Streams, people: Persons, employer_region: pd.Series) -> np.ndarray:
-    """Give some of the people in forced labour a registered employer of their region; -1 for none."""
+def place_of_work(
+    streams: Streams, people: Persons, employer_region: pd.Series, exploits: np.ndarray
+) -> np.ndarray:
+    """Give some of the people in forced labour a registered employer of their region; -1 for none.
+
+    Employers that are known exploiters (`exploits`) come first, and so have most of the people.
+    """
     rng = streams("cases/employers")
-    pools = [rng.permutation(np.flatnonzero(employer_region == r)) for r in places.REGION_NAMES]
+    pools = [rng.permutation(np.flatnonzero(employer_region == region)) for region in places.REGION_NAMES]
+    pools = [np.concatenate([pool[exploits[pool]], pool[~exploits[pool]]]) for pool in pools]
     chosen = concentrated(rng, pools, people.region)
     return np.asarray(np.where(people.types[:, 0] & (rng.random(len(people)) < 0.45), chosen, -1))
 

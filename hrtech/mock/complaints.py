@@ -145,7 +145,8 @@ def make_complaints(
     share = volume / volume.sum()
     model = _model(streams("complaints/model"))
     base = model.draw(rng, rng.choice(PERIODS, size=count, p=share))
-    batches, used, truth = [base], [], []
+    batches, truth = [base], []
+    used: list[Items] = []
     if planted:
         dice = streams("complaints/patterns")
         for i in range(patterns):

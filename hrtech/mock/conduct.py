@@ -99,8 +99,8 @@ def make_red_flags(
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Draw red flags.
 
-    With planted flags, 35 % of ring members carry a procurement flag and one company in fifty that is in no
-    ring truly exploits workers and carries labour flags. Always there: false alarms on 3 % of companies, and
+    With planted flags, 35 % of ring members carry a procurement flag, and the companies that exploit workers
+    (one in fifty, in no ring) carry one to three labour flags. Always there: false alarms on 3 % of companies, and
     on 12 % of the clients of formation agents in one trade, who did nothing.
 
     Returns:
@@ -118,14 +118,15 @@ def make_red_flags(
         members = np.concatenate(roles.rings) if rings else np.zeros(0, dtype=np.int64)
         caught = members[dice.random(len(members)) < 0.35]
         rows.append(np.stack([caught, dice.integers(0, 3, len(caught)), np.zeros(len(caught), int)], axis=1))
-        exploiting = roles.others[dice.random(len(roles.others)) < 0.02]
-        exploiting = np.repeat(exploiting, dice.integers(1, 4, len(exploiting)))
+        exploiting = np.repeat(roles.exploiters, dice.integers(1, 4, len(roles.exploiters)))
         rows.append(
             np.stack(
                 [exploiting, dice.integers(3, 6, len(exploiting)), np.ones(len(exploiting), int)], axis=1
             )
         )
     table = np.unique(np.concatenate(rows), axis=0)
+    # one flag of a kind per company; a true reason comes before a false alarm
+    table = table[np.r_[True, (np.diff(table[:, :2], axis=0) != 0).any(axis=1)][: len(table)]]
     detail = streams("red_flags/detail")
     size = len(table)
     flag_id, company_id = ids("F", size), ids("C", n)[table[:, 0]]

@@ -109,9 +109,8 @@ def make_documents(
         if decoys and injected[document]:
             sentences.append(_INJECTIONS[document % len(_INJECTIONS)])
         texts.append(" ".join(sentences))
-        titles.append(
-            _TITLES[int(rng.integers(len(_TITLES)))].format(region=region, sector=sector).capitalize()
-        )
+        title = _TITLES[int(rng.integers(len(_TITLES)))].format(region=region, sector=sector)
+        titles.append(title[0].upper() + title[1:])
     span = int((LAST_DAY - FIRST_DAY).astype(int))
     author = rng.integers(0, len(_AUTHORS), count)
     frame = pd.DataFrame(

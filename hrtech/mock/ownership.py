@@ -129,7 +129,8 @@ def draw_interests(
     streams: Streams, roles: Roles, companies: int, *, owners: bool, rings: bool
 ) -> tuple[Interests, pd.DataFrame]:
     """Draw all interests, and list the planted structures (`structure_id`, `kind`, `company_id`)."""
-    out, structures = _Collector(), []
+    out = _Collector()
+    structures: list[tuple[str, int, int]] = []
     if owners:
         out, structures = _plant(streams("owners/structures"), roles, rings=rings)
     ended = _ordinary(streams("owners/ordinary"), out, companies)

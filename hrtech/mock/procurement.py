@@ -61,9 +61,8 @@ def _hold_partners(rng: np.random.Generator, book: _Book, pools: list[np.ndarray
 
 
 def _hold_ring(
-    rng: np.random.Generator, book: _Book, pools: list[np.ndarray], ring: np.ndarray, kind: str
+    rng: np.random.Generator, book: _Book, pools: list[np.ndarray], c: int, ring: np.ndarray, kind: str
 ) -> None:
-    c = int(rng.integers(0, len(pools)))
     leader = int(rng.integers(0, len(ring)))
     for turn in range(int(rng.integers(5, 10))):
         worth = float(np.exp(rng.normal(11, 1)))
@@ -93,6 +92,8 @@ def make_tenders(
     rng = streams("procurement/honest")
     n_categories = max(8, companies // 60)
     category_of = rng.permutation(np.arange(companies) % n_categories)
+    for ring in roles.rings:
+        category_of[ring] = category_of[ring[0]]
     pools = [np.flatnonzero(category_of == c) for c in range(n_categories)]
     book = _Book()
     _hold_honest(rng, book, pools, max(60, int(companies * 0.45)))
@@ -102,7 +103,7 @@ def make_tenders(
     if rings:
         dice = streams("procurement/rings")
         for ring, kind in zip(roles.rings, kinds, strict=True):
-            _hold_ring(dice, book, pools, ring, kind)
+            _hold_ring(dice, book, pools, int(category_of[ring[0]]), ring, kind)
     names = ids("C", companies)
     members = [
         (f"R-{i + 1:04d}", names[c], kinds[i], links[i])
@@ -152,10 +153,10 @@ def _write(
     tender, company, amount = tender[by_tender], company[by_tender], amount[by_tender]
     fate = rng.random(len(tender))
     status = np.where(fate < 0.02, "withdrawn", np.where(fate < 0.04, "disqualified", "valid")).astype(object)
-    first = np.flatnonzero(np.r_[True, tender[1:] != tender[:-1]])
-    lowest = np.minimum.reduceat(amount, first)[np.cumsum(np.r_[True, tender[1:] != tender[:-1]]) - 1]
     # the lowest bidder wins, so that bid stands
-    winner = amount == lowest
+    cheapest = np.lexsort((company, amount, tender))
+    winner = np.zeros(len(tender), dtype=bool)
+    winner[cheapest[np.r_[True, np.diff(tender[cheapest]) > 0]]] = True
     status[winner] = "valid"
     days = np.minimum(rng.integers(0, 6, len(tender)), window[order][tender])
     bids = pd.DataFrame(

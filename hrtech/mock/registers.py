@@ -6,6 +6,7 @@ who owns them, what they bid and what is held against them.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -75,11 +76,11 @@ class Roles:
     groups: list[np.ndarray]
     chains: list[np.ndarray]
     pairs: np.ndarray
-    others: np.ndarray
+    exploiters: np.ndarray
 
 
 def cast_roles(streams: Streams, companies: int) -> Roles:
-    """Set companies apart for rings, shells, honest groups, ownership chains and pairs in activity."""
+    """Set companies apart for rings, shells, groups, chains, pairs in activity, and exploiters of workers."""
     rng = streams("companies/roles")
     order = rng.permutation(companies)
     position = 0
@@ -98,12 +99,17 @@ def cast_roles(streams: Streams, companies: int) -> Roles:
     groups = [take(int(size)) for size in group_sizes]
     chains = [take(int(size)) for size in chain_sizes]
     pairs = take(2 * max(3, companies // 80)).reshape(-1, 2)
-    return Roles(rings, shells, groups, chains, pairs, order[position:])
+    return Roles(rings, shells, groups, chains, pairs, take(max(4, companies // 50)))
 
 
-def draw_firms(rng: np.random.Generator, count: int) -> Firms:
-    """Draw `count` firms with contacts of their own; some are registered by a formation agent."""
+def draw_firms(rng: np.random.Generator, count: int, neighbours: Iterable[np.ndarray] = ()) -> Firms:
+    """Draw `count` firms with contacts of their own; some are registered by a formation agent.
+
+    Each set of positions in `neighbours` lies in one region.
+    """
     region = rng.integers(0, len(places.REGION_NAMES), count)
+    for firms in neighbours:
+        region[firms] = region[firms[0]]
     sector = rng.choice(places.BUSINESS_SECTORS, size=count)
     contacts = places.draw_contacts(rng, region)
     syllables = np.array(_SYLLABLES.split(), dtype=object)

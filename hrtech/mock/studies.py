@@ -50,7 +50,7 @@ def make_panel(streams: Streams, *, planted: bool) -> tuple[pd.DataFrame, pd.Dat
             "month": dates(np.tile(days, n)),
             "reports": pd.array(reports.ravel(), dtype="Int64"),
             "population": pd.array(np.repeat(population, MONTHS).astype(np.int64), dtype="Int64"),
-            "treated": pd.array(under, dtype="boolean"),
+            "treated": pd.array(under.astype(np.int64), dtype="Int64"),
             "intervention_month": dates(np.full(n * MONTHS, days[start]), np.repeat(~treated, MONTHS)),
         }
     )
@@ -132,14 +132,14 @@ def make_questionnaire(
             "gender": text(np.where(woman, "Female", "Male")),
             "education": text(labels(education, EDUCATION)),
             "region": text(labels(region, places.REGION_NAMES)),
-            "debt_before": pd.array(debt, dtype="boolean"),
+            "debt_before": pd.array(debt.astype(np.int64), dtype="Int64"),
             "distance_km": distance,
             "trust": pd.array(trust.astype(np.int64), dtype="Int64"),
-            "helpline_awareness": pd.array(aware, dtype="boolean"),
-            "called_helpline": pd.array(called, dtype="boolean"),
-            "sought_help": pd.array(sought, dtype="boolean"),
+            "helpline_awareness": pd.array(aware.astype(np.int64), dtype="Int64"),
+            "called_helpline": pd.array(called.astype(np.int64), dtype="Int64"),
+            "sought_help": pd.array(sought.astype(np.int64), dtype="Int64"),
             "months_in_exploitation": months,
-            "interviewed_twice": pd.array(twice, dtype="boolean"),
+            "interviewed_twice": pd.array(twice.astype(np.int64), dtype="Int64"),
         }
     )
     effects = {"sought_help": gain, "months_in_exploitation": per_person}

@@ -136,8 +136,9 @@ def generate_world(size: str, seed: int, planted: Iterable[str] = ALL_TRUTHS) ->
     spec, streams = SIZES[size], Streams(seed)
     tables: dict[str, pd.DataFrame] = {}
     truth: dict[str, pd.DataFrame] = {}
-    _make_firms(streams, spec, on, tables, truth)
-    _make_cases(streams, spec, on, tables, truth)
+    roles = registers.cast_roles(streams, spec.companies)
+    _make_firms(streams, spec, on, roles, tables, truth)
+    _make_cases(streams, spec, on, roles, tables, truth)
     tables["complaints"], truth["truth_patterns"] = complaints.make_complaints(
         streams, spec.complaints, spec.patterns, planted="patterns" in on, decoys="decoys" in on
     )
@@ -155,14 +156,14 @@ def _make_firms(
     streams: Streams,
     spec: Size,
     on: frozenset[str],
+    roles: registers.Roles,
     tables: dict[str, pd.DataFrame],
     truth: dict[str, pd.DataFrame],
 ) -> None:
     rings, n = "rings" in on, spec.companies
-    roles = registers.cast_roles(streams, n)
     firms = registers.share_contacts(
         streams,
-        registers.draw_firms(streams("companies/firms"), n),
+        registers.draw_firms(streams("companies/firms"), n, [*roles.rings, *roles.groups, *roles.chains]),
         roles,
         rings=rings,
         errors="errors" in on,
@@ -193,6 +194,7 @@ def _make_cases(
     streams: Streams,
     spec: Size,
     on: frozenset[str],
+    roles: registers.Roles,
     tables: dict[str, pd.DataFrame],
     truth: dict[str, pd.DataFrame],
 ) -> None:
@@ -200,7 +202,10 @@ def _make_cases(
     people = persons.draw_persons(streams, spec.persons)
     seen = cases.draw_sightings(streams, people, overlap="overlap" in on)
     employers = tables["employers"]
-    work = cases.place_of_work(streams, people, employers["region"])
+    firms = truth["truth_companies"].dropna(subset=["company_id", "employer_id"])
+    exploiting = tables["companies"]["company_id"].to_numpy()[roles.exploiters]
+    exploits = employers["employer_id"].isin(firms.loc[firms["company_id"].isin(exploiting), "employer_id"])
+    work = cases.place_of_work(streams, people, employers["region"], exploits.to_numpy())
     tables["case_records"] = cases.make_case_records(
         streams, people, seen, work, employers["name"].to_numpy(dtype=object), errors=errors
     )
