@@ -1,0 +1,44 @@
+"""Privacy: how loss is counted, who may spend it, and the mechanisms that spend it.
+
+The ledger's rules are in `hrtech.privacy.ledger`, the arithmetic in `accounting`, the register of budgets in
+`populations`, the readable account in `statements`. Importing this package loads no numerical library.
+"""
+
+from hrtech.privacy.accounting import Charge, epsilon_of, rho_of
+from hrtech.privacy.errors import (
+    ApprovalMissing,
+    BudgetExhausted,
+    KeyMissing,
+    LedgerError,
+    LedgerRolledBack,
+    LedgerTampered,
+    LedgerUnavailable,
+    MechanismChanged,
+    PopulationError,
+    PopulationUnknown,
+)
+from hrtech.privacy.ledger import ReleaseRequest, release_key, verify_chain
+from hrtech.privacy.populations import Population, load_populations
+from hrtech.privacy.statements import statement
+
+__all__ = [
+    "ApprovalMissing",
+    "BudgetExhausted",
+    "Charge",
+    "KeyMissing",
+    "LedgerError",
+    "LedgerRolledBack",
+    "LedgerTampered",
+    "LedgerUnavailable",
+    "MechanismChanged",
+    "Population",
+    "PopulationError",
+    "PopulationUnknown",
+    "ReleaseRequest",
+    "epsilon_of",
+    "load_populations",
+    "release_key",
+    "rho_of",
+    "statement",
+    "verify_chain",
+]

@@ -1,0 +1,299 @@
+"""An opened privacy ledger: its database, its key and the manifests that know it; and the two transactions.
+
+Here: reserving, committing, verifying. The order of the steps of a release is in `resources.privacy_ledger`, the
+rules are in `hrtech.privacy`.
+"""
+
+import hashlib
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection
+
+from hrtech.privacy import ledger as rules
+from hrtech.privacy.canonical_json import canonical_json
+from hrtech.privacy.chain import Entry, Head, ledger_id, mac, sealed, verify_chain
+from hrtech.privacy.ledger import Charge, KeyMissing, LedgerRolledBack, LedgerTampered, MechanismChanged
+from hrtech.privacy.populations import Population
+from resources.keys import KeyFileError, read_key, read_or_create_key
+from resources.ledger_database import LedgerDatabase
+from resources.ledger_witness import manifest_of, read_witnesses, write_witness
+
+
+@dataclass(frozen=True)
+class Release:
+    """A release that the ledger holds.
+
+    Attributes:
+        key: Release key; the data version of what was released.
+        sequence: Entry that committed it.
+        head: Head of the chain at that entry.
+        ledger_id: Identity of the ledger.
+        artefacts: The released bytes by name.
+        reused: It had been released before: nothing was drawn here, or another draw was first.
+        charge: What it was charged, once.
+        spent: Everything charged to the population so far.
+        epsilon: The charge as epsilon, at the population's delta.
+        epsilon_spent: Everything charged so far, as epsilon at the population's delta.
+        epsilon_left: Largest epsilon that one further release can be granted.
+        population: The population, with its budget.
+    """
+
+    key: str
+    sequence: int
+    head: str
+    ledger_id: str
+    artefacts: dict[str, bytes] = field(repr=False)
+    reused: bool
+    charge: Charge
+    spent: Charge
+    epsilon: float
+    epsilon_spent: float
+    epsilon_left: float
+    population: Population
+
+    def manifest(self) -> dict[str, dict[str, Any]]:
+        """Return what a published manifest says of the ledger."""
+        return manifest_of(Head(self.ledger_id, self.sequence, self.head))
+
+
+@dataclass(frozen=True)
+class LedgerSession:
+    """Where one ledger lies.
+
+    Attributes:
+        database: Its tables.
+        key_path: Its key file.
+        witness_folder: Where the newest head is written.
+        manifests: Files and patterns of further manifests that may name a head.
+    """
+
+    database: LedgerDatabase
+    key_path: Path
+    witness_folder: Path
+    manifests: tuple[str, ...] = ()
+
+    def known(self) -> list[Head]:
+        """Read the heads that were written outside the ledger."""
+        return read_witnesses([str(self.witness_folder / "*.json"), *self.manifests])
+
+    def open(self) -> bytes:
+        """Return the key of a ledger that has its first entry; where there is nothing yet, create both.
+
+        Raises:
+            LedgerRolledBack: There is no ledger, but a manifest knows of one.
+            KeyMissing: There is a ledger, but not its key.
+        """
+        if not self.database.exists():
+            self._refuse_lost()
+            self.database.prepare()
+            with self.database.writing() as connection:
+                # another process may have been first; the lock tells
+                if not self.database.entries(connection):
+                    self._begin(connection)
+        return self._secret()
+
+    def _begin(self, connection: Connection) -> None:
+        try:
+            secret = read_or_create_key(self.key_path)
+        except KeyFileError as error:
+            raise KeyMissing(str(error)) from None
+        body = {"ledger_id": secrets.token_hex(16), "key_id": _key_id(secret), "form": 1}
+        self.database.append(connection, sealed(secret, [], kind="created", at=_now(), body=body))
+
+    def _refuse_lost(self) -> None:
+        for head in self.known():
+            raise LedgerRolledBack(
+                f"A manifest names entry {head.sequence} of a ledger, but there is no ledger at "
+                f"{self.database.shown}: it was lost or moved, and what was spent would be forgotten. Put the newest "
+                "copy of the ledger back; see docs/ledger.md."
+            )
+
+    def _secret(self) -> bytes:
+        try:
+            return read_key(self.key_path)
+        except KeyFileError as error:
+            raise KeyMissing(
+                f"{error} A ledger was written with it, so no new one is made: without it nobody can tell whether "
+                "the ledger was changed, and every release would be charged again."
+            ) from None
+
+    def _verified(self, connection: Connection, secret: bytes, known: Sequence[Head]) -> list[Entry]:
+        # `known` is read before the entries: a head that is written meanwhile must not look like a rollback
+        entries = self.database.entries(connection)
+        if entries and entries[0].kind == "created":
+            named = _content(entries[0]).get("key_id")
+            if named != _key_id(secret):
+                raise KeyMissing(
+                    f"The key {self.key_path} is not the one that this ledger was written with. Restore that one "
+                    "from your backup, or point HRTECH_LEDGER_KEY to it."
+                )
+        verify_chain(entries, secret, known)
+        return entries
+
+    def entries(self) -> list[Entry]:
+        """Return all entries after verifying them; none where no ledger exists."""
+        if not self.database.exists():
+            self._refuse_lost()
+            return []
+        secret, known = self._secret(), self.known()
+        with self.database.reading() as connection:
+            return self._verified(connection, secret, known)
+
+    def verify(self) -> list[Entry]:
+        """Verify chain, known heads, kept bytes and triggers; return the entries.
+
+        Raises:
+            LedgerError: Something does not hold together.
+        """
+        if not self.database.exists():
+            self._refuse_lost()
+            return []
+        secret, known = self._secret(), self.known()
+        with self.database.reading() as connection:
+            self.database.check_guards(connection)
+            # bytes are written in one transaction with their entry: those seen first have theirs seen after
+            keys = self.database.artefact_keys(connection)
+            entries = self._verified(connection, secret, known)
+            committed = {entry.release_key: entry for entry in entries if entry.kind == "committed"}
+            for key in sorted(keys - committed.keys()):
+                raise LedgerTampered(
+                    f"The ledger keeps bytes of a release {key[:16]} that was never committed."
+                )
+            for entry in committed.values():
+                self._artefacts_of(connection, entry)
+        return entries
+
+    def reserve(
+        self, secret: bytes, key: str, population: Population, request: rules.ReleaseRequest
+    ) -> Release | None:
+        """Charge a release once, in one transaction; return it if it was committed before.
+
+        Raises:
+            LedgerError: It is refused. Nothing is charged and nothing is written.
+        """
+        known = self.known()
+        with self.database.writing() as connection:
+            entries = self._verified(connection, secret, known)
+            committed = rules.find_entry(entries, "committed", key)
+            if committed is not None:
+                return self._release(connection, entries, committed, population, reused=True)
+            reserved = rules.find_entry(entries, "reserved", key)
+            if reserved is not None:
+                _check_covered(request, rules.charge_of(reserved))
+                return None
+            rules.check_request(entries, population, request)
+            recorded = rules.budget_of(entries, population.name)
+            budget = rules.budget_body(population)
+            if recorded is None or recorded.body != canonical_json(budget):
+                entry = sealed(
+                    secret, entries, kind="budget", at=_now(), body=budget, population=population.name
+                )
+                self.database.append(connection, entry)
+                entries.append(entry)
+            entry = sealed(
+                secret,
+                entries,
+                kind="reserved",
+                at=_now(),
+                body=rules.reservation_body(request),
+                population=population.name,
+                release_key=key,
+            )
+            self.database.append(connection, entry)
+        return None
+
+    def commit(self, secret: bytes, key: str, population: Population, artefacts: dict[str, bytes]) -> Release:
+        """Keep what was drawn, in one transaction, unless somebody else was first; return what is kept."""
+        known = self.known()
+        digests = {name: hashlib.sha256(content).hexdigest() for name, content in artefacts.items()}
+        with self.database.writing() as connection:
+            entries = self._verified(connection, secret, known)
+            committed = rules.find_entry(entries, "committed", key)
+            if committed is not None:
+                return self._release(connection, entries, committed, population, reused=True)
+            self.database.keep(connection, key, artefacts, digests)
+            committed = sealed(
+                secret,
+                entries,
+                kind="committed",
+                at=_now(),
+                body={"artefacts": digests},
+                population=population.name,
+                release_key=key,
+            )
+            self.database.append(connection, committed)
+            entries.append(committed)
+            return self._release(connection, entries, committed, population, reused=False)
+
+    def witness(self, head: Head) -> None:
+        """Write a head outside the ledger."""
+        write_witness(self.witness_folder, head)
+
+    def _release(
+        self,
+        connection: Connection,
+        entries: Sequence[Entry],
+        committed: Entry,
+        population: Population,
+        *,
+        reused: bool,
+    ) -> Release:
+        reserved = rules.find_entry(entries, "reserved", committed.release_key)
+        if reserved is None:
+            raise LedgerTampered(
+                f"Entry {committed.sequence} of the ledger commits a release that was never charged."
+            )
+        charge = rules.charge_of(reserved)
+        account = rules.account_of(entries, population)
+        return Release(
+            key=committed.release_key,
+            sequence=committed.sequence,
+            head=committed.head,
+            ledger_id=ledger_id(entries),
+            artefacts=self._artefacts_of(connection, committed),
+            reused=reused,
+            charge=charge,
+            spent=account.spent,
+            epsilon=rules.epsilon_of(charge.rho, population.delta, charge.delta),
+            epsilon_spent=account.epsilon_spent,
+            epsilon_left=account.epsilon_left,
+            population=population,
+        )
+
+    def _artefacts_of(self, connection: Connection, committed: Entry) -> dict[str, bytes]:
+        promised = committed.content["artefacts"]
+        found = self.database.artefacts(connection, committed.release_key)
+        digests = {name: hashlib.sha256(content).hexdigest() for name, _, content in found}
+        if digests != promised or any(digests[name] != digest for name, digest, _ in found):
+            raise LedgerTampered(
+                f"The bytes that the ledger keeps of entry {committed.sequence} are not those that were committed."
+            )
+        return {name: content for name, _, content in found}
+
+
+def _check_covered(request: rules.ReleaseRequest, charged: Charge) -> None:
+    if request.charge.rho > charged.rho or request.charge.delta > charged.delta:
+        raise MechanismChanged(
+            f"{request.study}/{request.asset}: this release was charged before, but would cost more now: its "
+            "mechanism changed and kept its version. Raise the mechanism's version."
+        )
+
+
+def _content(entry: Entry) -> dict[str, Any]:
+    try:
+        return entry.content
+    except ValueError:
+        raise LedgerTampered(f"Entry {entry.sequence} of the ledger was edited.") from None
+
+
+def _key_id(secret: bytes) -> str:
+    return mac(secret, "key id", "")[:16]
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="microseconds")
