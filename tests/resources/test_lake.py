@@ -103,6 +103,25 @@ def test_a_run_through_the_three_stores(home):
     assert {path.name for path in (home / "lake").iterdir()} == {"restricted", "released", "public"}
 
 
+def test_one_function_makes_tables_through_specs(home):
+    specs = [
+        dg.AssetSpec(["cases", name], tags={"hrtech/zone": "restricted"}).with_io_manager_key("restricted")
+        for name in ("one", "two")
+    ]
+
+    @dg.multi_asset(specs=specs)
+    def both():
+        for spec in specs:
+            yield dg.MaterializeResult(
+                asset_key=spec.key, value=records(), metadata={"more": 1}, data_version=dg.DataVersion("v")
+            )
+
+    result = materialize(both, home=home)
+    assert lake.list_tables(home, "restricted") == [("cases", "one"), ("cases", "two")]
+    metadata = [event.materialization.metadata for event in result.get_asset_materialization_events()]
+    assert [{"more", "dagster/row_count"} <= set(entry) for entry in metadata] == [True, True]
+
+
 def test_metadata_holds_counts_and_column_types_and_no_value(home):
     result = materialize(table("restricted"), home=home)
     (event,) = result.get_asset_materialization_events()

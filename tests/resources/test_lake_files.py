@@ -377,6 +377,11 @@ def test_addresses_that_cannot_hold_a_lake_are_refused(tmp_path, zone, base, say
     assert "password" not in str(problem.value)
 
 
+def test_a_container_in_an_address_is_no_password(tmp_path):
+    base = "abfs://container@account.dfs.core.windows.net/lake"
+    assert ZoneFiles("restricted", base, tmp_path / "lake.key", True).remote
+
+
 def test_encryption_can_be_chosen_either_way_on_a_disk_of_its_own(lake, tmp_path):
     lake(encrypted=False).write(KEY, records())
     assert SECRET.encode() in everything_below(tmp_path / "lake")
