@@ -94,6 +94,6 @@ CATALOGUE: Final[Mapping[str, ExpectationType]] = {
         "row_count", optional=_RANGE, column=False, counts_observed=True
     ),
     "expect_table_column_count_to_be_between": ExpectationType(
-        "column_count", optional=_RANGE, column=False, counts_observed=True
+        "column_count", optional=("min_value", "max_value"), column=False, counts_observed=True
     ),
 }

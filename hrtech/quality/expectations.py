@@ -147,7 +147,15 @@ def suite_from_settings(
                 f"expectations[{position}]: there is another expectation named '{made.name}'. Give one a `name`."
             )
         declared[made.name] = made
-    suite = [declared.pop(usual.name, usual) for usual in default_suite(columns)]
+    suite = []
+    for usual in default_suite(columns):
+        chosen = declared.pop(usual.name, usual)
+        if (chosen.type, chosen.columns) != (usual.type, usual.columns):
+            raise QualityError(
+                f"The name '{usual.name}' belongs to an expectation of the default suite. Give {chosen.type} on "
+                f"{' and '.join(chosen.columns) or 'the table'} another `name`."
+            )
+        suite.append(chosen)
     return suite + list(declared.values())
 
 

@@ -36,17 +36,19 @@ def read_codebook(path: str | Path | UPath) -> dict[str, tuple[str, ...]]:
         entries = (
             _from_xml(data, shown(path)) if file.suffix.lower() == ".xml" else _from_csv(data, shown(path))
         )
+    row_word = "line" if file.suffix.lower() == ".xml" else "row"
     book: dict[str, dict[str, int]] = {}
     for row, column, value in entries:
         values = book.setdefault(column, {})
         if value in values:
             raise SourceError(
-                f"the value stands already in row or line {values[value]}",
+                f"the value stands already in {row_word} {values[value]}",
                 mend="Name each value of a column once",
                 file=path,
                 row=row,
                 column=column,
                 setting="codebook",
+                row_word=row_word,
             )
         values[value] = row
     if not book:

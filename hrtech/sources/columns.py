@@ -7,7 +7,7 @@ the name of its setting before any record is touched.
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from itertools import pairwise
 from typing import Final, Literal, get_args
 
@@ -171,16 +171,15 @@ def _check_bands(bands: Sequence[float], *, column: str | None, setting: str) ->
 
 
 def _check_date_format(spec: ColumnSpec) -> None:
-    """A format is usable when it can write a moment and read it back."""
-    written = spec.date_format or ""
+    """A format is usable when it can write a moment and read back at least its year."""
+    written, moment = spec.date_format or "", datetime(2001, 2, 3, 4, 5, 6, tzinfo=UTC)
     try:
-        datetime.strptime(datetime(2001, 2, 3, 4, 5, 6).strftime(written), written)
-        usable = "%" in written
+        usable = datetime.strptime(moment.strftime(written), written).year == moment.year
     except ValueError:
         usable = False
     if not usable:
         raise SourceError(
-            "this is no format of a date",
+            "this is no format of a date with its year",
             mend="Use strptime directives, such as %d/%m/%Y",
             column=spec.name,
             setting=spec.setting("date_format"),

@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterator, Sequence
 import pyarrow as pa
 import pyarrow.csv as arrow_csv
 
-from hrtech.sources.errors import SourceError
+from hrtech.sources.errors import SourceError, plural
 from hrtech.sources.raw import Part
 from hrtech.sources.text import find_delimiter, first_record, to_utf8
 
@@ -98,8 +98,13 @@ def _line_count(text: bytes) -> int:
     return ends if text.endswith((b"\n", b"\r")) else ends + 1
 
 
-def _records(text: bytes, delimiter: str, *, strict: bool) -> Iterator[tuple[int, int]]:
-    """Yield the first line and the number of fields of each record that is not an empty line, header included."""
+def _records(text: bytes, delimiter: str, *, strict: bool) -> Iterator[tuple[int, int | None]]:
+    """Walk the records, header included, without empty lines.
+
+    Yields:
+        The first line of a record and the number of its fields; no number, and nothing after it, where its quotes
+        are wrong.
+    """
     limit = csv.field_size_limit(sys.maxsize)
     try:
         reader = csv.reader(
@@ -108,40 +113,40 @@ def _records(text: bytes, delimiter: str, *, strict: bool) -> Iterator[tuple[int
             strict=strict,
         )
         line = 1
-        for fields in reader:
+        while True:
+            try:
+                fields = next(reader)
+            except StopIteration:
+                return
+            except csv.Error:
+                break
             if fields:
                 yield line, len(fields)
             line = reader.line_num + 1
+        yield line, None
     finally:
         csv.field_size_limit(limit)
 
 
 def _check_rows(text: bytes, delimiter: str, width: int, file: str) -> None:
     """Walk all records and name the first that is not as wide as the header, or whose quotes are wrong."""
-    line, broken = 0, False
-    try:
-        for line, count in _records(text, delimiter, strict=True):
-            if count != width:
-                raise _ragged(file, line, count, width)
-    except csv.Error:
-        broken = True
-    if broken:
+    for line, count in _records(text, delimiter, strict=True):
+        if count is not None and count != width:
+            raise SourceError(
+                f"the row has {plural(count, 'field')} where the header has {width}",
+                mend="Quote cells that contain the delimiter or a line break, and complete short rows",
+                file=file,
+                row=line,
+                setting="delimiter",
+            )
+        if count is not None:
+            continue
         raise SourceError(
-            "a quotation mark opens in the record after this row and is not closed as it should be",
+            "a quotation mark opens in the record that begins here and is not closed as it should be",
             mend='Write a quotation mark within a cell twice (""), and close each quoted cell',
             file=file,
-            row=max(line, 1),
+            row=line,
         )
-
-
-def _ragged(file: str, line: int, count: int, width: int) -> SourceError:
-    return SourceError(
-        f"the row has {count} fields where the header has {width}",
-        mend="Quote cells that contain the delimiter or a line break, and complete short rows",
-        file=file,
-        row=line,
-        setting="delimiter",
-    )
 
 
 def _lines(text: bytes, delimiter: str) -> list[int]:

@@ -90,6 +90,6 @@ def _check_items(raw: RawTable, spec: ColumnSpec, lists: pa.ChunkedArray) -> Non
         spec,
         pa.chunked_array([pa.array(wrong)]),
         f"an item of the cell is not one of the {len(declared)} declared values",
-        mend="Correct the cell or its separator, complete the values, or list a word for unknown under `blank`.",
+        mend="Correct the cell or its separator, complete the values, or list a word for unknown under `blank`",
         field="values",
     )

@@ -156,10 +156,10 @@ def _check_header(part: Part, columns: Sequence[ColumnSpec], undeclared: Undecla
     """
     declared = {spec.name for spec in columns}
     known = bool(declared & set(part.names))
-    check_header_names(part, known=known)
     for spec in columns:
         if spec.role != "leave_out" and spec.name not in part.names:
             raise _missing(part, spec, known)
+    check_header_names(part, known=known)
     if undeclared == "error" and (extra := [name for name in part.names if name not in declared]):
         raise SourceError(
             f"the file has columns that are not declared: {_listed(extra)}",

@@ -132,13 +132,13 @@ def check_words(raw: RawTable, spec: ColumnSpec, words: pa.ChunkedArray) -> None
         return
     folded = pa.array(sorted({value.casefold() for value in declared}), pa.string())
     near = pc.sum(pc.is_in(pc.utf8_lower(pc.filter(words, wrong)), value_set=folded)).as_py()
-    hint = f" {plural(near, 'cell')} would be, but for upper and lower case." if near else ""
+    hint = f". {plural(near, 'cell')} would be, but for upper and lower case" if near else ""
     refuse(
         raw,
         spec,
         wrong,
         f"the cell is not one of the {len(declared)} declared values",
-        mend=f"Correct the cell, complete the values, or list a word for unknown under `blank`.{hint}",
+        mend=f"Correct the cell, complete the values, or list a word for unknown under `blank`{hint}",
         field="values",
     )
 
