@@ -1,6 +1,6 @@
 """The project's files agree with each other: code location, packages, contracts, pinned versions."""
 
-import importlib
+import importlib.util
 import re
 import tomllib
 from pathlib import Path
@@ -29,9 +29,9 @@ def test_both_front_doors_open_the_same_code_location():
 @pytest.mark.parametrize("floor", FLOORS)
 def test_the_package_found_on_import_is_ours(floor):
     """`assets` and `resources` are common names; another package of that name must not be loaded instead."""
-    found = importlib.import_module(floor).__file__
+    found = importlib.util.find_spec(floor)
     assert found is not None
-    assert Path(found).resolve() == ROOT / floor / "__init__.py"
+    assert Path(str(found.origin)).resolve() == ROOT / floor / "__init__.py"
 
 
 @pytest.mark.parametrize("module", DG["registry_modules"])
