@@ -1,1 +1,13 @@
-"""One Dagster component per capability, each building the assets and checks of one study."""
+"""One Dagster component per capability, each building the assets and checks of one study.
+
+`dg list components` finds them here; a study's `defs.yaml` names one as `type: assets.CaseRelease`.
+"""
+
+from assets.case_release import CaseRelease
+from assets.effect_study import EffectStudy
+from assets.entity_linkage import EntityLinkage
+from assets.entity_network import EntityNetwork
+from assets.evidence_site import EvidenceSite
+from assets.mock_data import MockData
+
+__all__ = ["CaseRelease", "EffectStudy", "EntityLinkage", "EntityNetwork", "EvidenceSite", "MockData"]

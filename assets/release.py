@@ -103,7 +103,7 @@ def release(
     done = context.resources.privacy_ledger.release(request, lambda: dict(draw()))
     metadata = {
         "promise": terms.barrier,
-        "population": done.population,
+        "population": done.population.name,
         "epsilon": done.epsilon,
         "delta": done.charge.delta,
         "rho": done.charge.rho,
