@@ -33,6 +33,7 @@ from hrtech.counts.encoding import (
     EncodingError,
     encode,
     limit_attributes,
+    restrict_values,
 )
 
 __all__ = [
@@ -52,4 +53,5 @@ __all__ = [
     "render_attribute",
     "render_attributes",
     "render_cells",
+    "restrict_values",
 ]

@@ -256,6 +256,28 @@ def _with_absent(items: tuple[str, ...], name: str) -> tuple[str, ...]:
     return (*items, ABSENT)
 
 
+def restrict_values(encoded: Encoded, values: Mapping[str, Sequence[str]]) -> Encoded:
+    """Keep only the listed values of the named columns, in the order listed; all else becomes unknown.
+
+    Raises:
+        KeyError: if a listed value is none of its column's.
+    """
+
+    def restricted(column: EncodedColumn) -> EncodedColumn:
+        if column.name not in values:
+            return column
+        position = {v: k for k, v in enumerate(column.values)}
+        kept = tuple(values[column.name])
+        at = np.array([position[v] for v in kept], dtype=np.int64)
+        if column.multi_valued:
+            return replace(column, values=kept, data=column.data[at])
+        recode = np.zeros(len(column.values) + 1, dtype=_smallest(len(kept)))
+        recode[at + 1] = np.arange(1, len(kept) + 1)
+        return replace(column, values=kept, data=recode[column.data])
+
+    return replace(encoded, columns=tuple(restricted(c) for c in encoded.columns))
+
+
 def limit_attributes(encoded: Encoded, cap: int, rng: np.random.Generator) -> Encoded:
     """Keep a uniformly random ``cap`` of the attributes of every record that holds more.
 
@@ -273,7 +295,9 @@ def limit_attributes(encoded: Encoded, cap: int, rng: np.random.Generator) -> En
     if not len(over):
         return encoded
     held = _held(encoded, over)
-    ticket = np.where(held, rng.random(held.shape), 2.0)
+    # one number per attribute held, record by record: a record's choice does not depend on the others
+    ticket = np.full(held.shape, 2.0)
+    ticket[held] = rng.random(int(held.sum()))
     keep = np.zeros_like(held)
     np.put_along_axis(keep, np.argpartition(ticket, cap - 1, axis=1)[:, :cap], True, axis=1)
     offsets = encoded.offsets()

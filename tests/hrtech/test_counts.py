@@ -21,6 +21,7 @@ from hrtech.counts import (
     parse_attributes,
     possible_cells,
     render_attributes,
+    restrict_values,
 )
 
 LISTS = pd.ArrowDtype(pa.list_(pa.string()))
@@ -277,6 +278,14 @@ def test_a_cap_chooses_uniformly():
     assert np.abs(counts[2] - n / 6).max() < 5 * np.sqrt(n * 5 / 36)
     with pytest.raises(ValueError, match="at least 1"):
         limit_attributes(limited, 0, np.random.default_rng(5))
+
+
+def test_restricting_values_makes_the_others_unknown():
+    rows = [{"a": "x", "b": "u", "m": ["p", "q"]}, {"a": "y", "b": "u", "m": ["q"]}]
+    encoded = restrict_values(encode(table(rows), ["a", "b", "m"]), {"a": ["y"], "m": ["q"], "b": []})
+    assert counted(count_combinations(encoded, 3)) == {"a:y": 1, "m:q": 2, "a:y;m:q": 1}
+    with pytest.raises(KeyError):
+        restrict_values(encoded, {"a": ["nobody"]})
 
 
 @given(
