@@ -22,6 +22,9 @@ TABLES = {
     "rejects": "Rows of the inputs that could not be used, with the reason.",
 }
 
+NO_OWNERSHIP = pd.DataFrame(columns=["owner_id", "company_id", "owner_name", "share_minimum", "share_maximum"])
+NO_FLAGS = pd.DataFrame(columns=["entity_id", "flag", "weight"])
+
 
 class Entities(dg.Model, dg.Resolvable):
     """The table of entities and the columns whose shared values may link them."""
@@ -103,8 +106,8 @@ def _networks(assets: StudyAssets, study: EntityNetwork) -> None:
         result = build_networks(
             entities.rename(columns={declared.id_column: "entity_id", declared.name_column: "name"}),
             shared_attributes(entities, declared.id_column, declared.attributes),
-            ownership,
-            red_flags,
+            NO_OWNERSHIP if ownership is None else ownership,
+            NO_FLAGS if red_flags is None else red_flags,
             study.spec(),
         )
         tables: dict[str, object] = {noun: getattr(result, noun) for noun in TABLES}
