@@ -65,18 +65,19 @@ def read_frame(frame: pd.DataFrame, *, source: str) -> Part:
     """Open a frame that another step made; its records count from 1."""
 
     def load(wanted: Sequence[str]) -> dict[str, pa.ChunkedArray]:
-        return {name: _frame_column(frame[name], source) for name in wanted}
+        return {name: _frame_column(frame.iloc[:, names.index(name)], name, source) for name in wanted}
 
+    names = tuple(str(name) for name in frame.columns)
     return Part(
         file=source,
-        names=tuple(str(name) for name in frame.columns),
+        names=names,
         load=load,
         locate=lambda position: position + 1,
         row_word="record",
     )
 
 
-def _frame_column(series: pd.Series, source: str) -> pa.ChunkedArray:
+def _frame_column(series: pd.Series, name: str, source: str) -> pa.ChunkedArray:
     if isinstance(series.dtype, pd.CategoricalDtype):
         series = series.astype(series.cat.categories.dtype)
     if series.dtype != object:
@@ -87,7 +88,7 @@ def _frame_column(series: pd.Series, source: str) -> pa.ChunkedArray:
         cells,
         kind=_object_kind,
         file=source,
-        column=str(series.name),
+        column=name,
         row=lambda position: position + 1,
         row_word="record",
     )

@@ -87,7 +87,7 @@ def _load(
             )
     if table is None or table.num_rows == 0:
         raise SourceError("there is a header but no row", mend="Add the records", file=file)
-    if _line_count(text) != table.num_rows + 1:
+    if _line_count(text) != table.num_rows + 1 or text.count(b'"') % 2:
         _check_rows(text, delimiter, len(names), file)
     return {name: table.column(position) for name, position in chosen.items()}
 

@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 from hrtech.sources.columns import ColumnSpec
 from hrtech.sources.errors import SourceError
 from hrtech.sources.raw import RawTable
-from hrtech.sources.words import coded_words, is_list, known_words, refuse
+from hrtech.sources.words import PLAIN, coded_words, is_list, known_words, refuse
 
 LIST: Final = pa.list_(pa.string())
 
@@ -28,7 +28,7 @@ def read_lists(raw: RawTable, spec: ColumnSpec, cells: pa.ChunkedArray) -> pd.Se
     if spec.separator is None and cells.null_count == len(cells):
         lists = pa.chunked_array([pa.nulls(len(cells), LIST)])
     elif is_list(cells.type):
-        lists = _tidy_lists(spec, cells)
+        lists = _tidy_lists(raw, spec, cells)
     else:
         if spec.separator is None:
             raise SourceError(
@@ -58,8 +58,17 @@ def _items(parts: Sequence[str | None], blank: tuple[str, ...]) -> list[str]:
     return sorted(trimmed - {"", *blank})
 
 
-def _tidy_lists(spec: ColumnSpec, cells: pa.ChunkedArray) -> pa.ChunkedArray:
+def _tidy_lists(raw: RawTable, spec: ColumnSpec, cells: pa.ChunkedArray) -> pa.ChunkedArray:
     """Tidy lists that are lists already. One that holds only blanks is unknown; an empty one stays empty."""
+    if not any(plain(cells.type.value_type) for plain in PLAIN):
+        raise SourceError(
+            f"lists of type {cells.type.value_type} cannot be read as multi-valued",
+            mend="Write lists of text",
+            file=raw.parts[0].file,
+            column=spec.name,
+            setting=spec.setting("role"),
+        )
+    cells = cells.cast(LIST)
     memory: dict[tuple[object, ...], list[str] | None] = {}
     tidy: list[list[str] | None] = []
     for cell in cells.to_pylist():
@@ -68,9 +77,7 @@ def _tidy_lists(spec: ColumnSpec, cells: pa.ChunkedArray) -> pa.ChunkedArray:
             continue
         key = tuple(cell)
         if key not in memory:
-            memory[key] = _items([None if part is None else str(part) for part in key], spec.blank) or (
-                None if key else []
-            )
+            memory[key] = _items(key, spec.blank) or (None if key else [])
         tidy.append(memory[key])
     return pa.chunked_array([pa.array(tidy, type=LIST)])
 

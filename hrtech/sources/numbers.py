@@ -13,6 +13,7 @@ from hrtech.sources.words import known_words, refuse
 
 _NUMBER: Final = r"^[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?$"
 _WHOLE: Final = r"^[+-]?\d{1,18}$"
+_LARGEST: Final = pa.scalar(2**63 - 1, pa.uint64())
 _LONG: Final = r"^[+-]?\d{19,}$"
 
 
@@ -23,6 +24,15 @@ def read_numbers(raw: RawTable, spec: ColumnSpec, cells: pa.ChunkedArray) -> pd.
         SourceError: A cell is no number, is infinite, or is too long to be held exactly.
     """
     kind = cells.type
+    if arrow_types.is_uint64(kind):
+        refuse(
+            raw,
+            spec,
+            pc.greater(cells, _LARGEST),
+            "the number is too large",
+            mend="Declare the role identifier if it is a code",
+            field="role",
+        )
     if arrow_types.is_boolean(kind) or arrow_types.is_integer(kind):
         return _whole_series(cells.cast(pa.int64()))
     if arrow_types.is_floating(kind) or arrow_types.is_decimal(kind):

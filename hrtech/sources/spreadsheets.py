@@ -157,14 +157,12 @@ def _has_formulas(data: bytes) -> bool:
 
 
 def _check_formulas(data: bytes, sheet: str, file: str) -> None:
-    """A formula that no program has calculated would read as unknown."""
+    """A formula that no program has calculated would read as unknown; one whose result is empty text is not such."""
     written, results = _open(data, file, values=False), _open(data, file, values=True)
-    pairs = zip(
-        written[sheet].iter_rows(values_only=True), results[sheet].iter_rows(values_only=True), strict=False
-    )
-    for number, (formulas, values) in enumerate(pairs, start=1):
-        for formula, value in zip(formulas, values, strict=False):
-            if value is None and formula is not None:
+    pairs = zip(written[sheet].iter_rows(values_only=True), results[sheet].iter_rows(), strict=False)
+    for number, (formulas, cells) in enumerate(pairs, start=1):
+        for formula, cell in zip(formulas, cells, strict=False):
+            if cell.value is None and formula is not None and cell.data_type != "str":
                 raise SourceError(
                     "a formula has no stored result",
                     mend="Open the workbook, let it calculate, save it; or save the values as CSV",

@@ -16,8 +16,11 @@ from hrtech.sources.raw import RawTable
 
 _SPREADSHEET_ERRORS: Final = ("#N/A", "#REF!", "#DIV/0!", "#VALUE!", "#NAME?", "#NULL!", "#NUM!")
 #: Types that Arrow writes as text just as people do.
-_PLAIN: Final = (
+PLAIN: Final = (
     arrow_types.is_null,
+    arrow_types.is_string,
+    arrow_types.is_large_string,
+    arrow_types.is_string_view,
     arrow_types.is_boolean,
     arrow_types.is_integer,
     arrow_types.is_date,
@@ -29,12 +32,6 @@ def is_list(kind: pa.DataType) -> bool:
     """Tell whether cells are lists."""
     return (
         arrow_types.is_list(kind) or arrow_types.is_large_list(kind) or arrow_types.is_fixed_size_list(kind)
-    )
-
-
-def _is_text(kind: pa.DataType) -> bool:
-    return (
-        arrow_types.is_string(kind) or arrow_types.is_large_string(kind) or arrow_types.is_string_view(kind)
     )
 
 
@@ -52,13 +49,11 @@ def first_true(flags: pa.ChunkedArray) -> int | None:
 def _text(raw: RawTable, spec: ColumnSpec, cells: pa.ChunkedArray) -> pa.ChunkedArray:
     """Write typed cells as text; text stays as it is."""
     kind = cells.type
-    if _is_text(kind):
-        return cells.cast(pa.string())
     if arrow_types.is_floating(kind):
         return _float_text(cells)
     if arrow_types.is_timestamp(kind):
         return _moment_text(cells)
-    if any(plain(kind) for plain in _PLAIN):
+    if any(plain(kind) for plain in PLAIN):
         return cells.cast(pa.string())
     raise SourceError(
         f"type {kind} cannot be read as role '{spec.role}'",
