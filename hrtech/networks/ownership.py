@@ -62,6 +62,8 @@ def _usable(ownership: pd.DataFrame, entities: set[str], rejects: Rejects) -> pd
         if name not in frame.columns:
             frame[name] = pd.Series(pd.NA, index=frame.index, dtype=dtype)
     split = rejects.split
+    repeated = frame.drop(columns="row").duplicated()
+    frame = split("ownership", frame, repeated, "the row repeats an earlier one")
     if "to_date" in frame.columns:
         frame = split("ownership", frame, frame["to_date"].notna(), "the interest has ended")
     by_company = frame["owner_company_id"].notna()
@@ -83,12 +85,19 @@ def _usable(ownership: pd.DataFrame, entities: set[str], rejects: Rejects) -> pd
     turned = frame["share_low"] > frame["share_high"]
     frame = split("ownership", frame, turned, "the lowest share is above the highest")
     frame = split("ownership", frame, frame["owner"] == frame["entity_id"], "the company is its own owner")
-    twice = frame.duplicated(["owner", "entity_id"])
-    frame = split("ownership", frame, twice, "the same owner and company are stated before")
     total = frame.groupby("entity_id")["share_low"].transform("sum")
     frame = split(
         "ownership", frame, total > 100 + 1e-6, "the shares in the company add up to more than 100 per cent"
     )
+    # several interests of one owner in one company add up
+    summed = {
+        "row": "first",
+        "owner_name": "first",
+        "owner_kind": "first",
+        "share_low": "sum",
+        "share_high": "sum",
+    }
+    frame = frame.groupby(["owner", "entity_id"], as_index=False, sort=False).agg(summed)
     others = frame.groupby("entity_id")["share_low"].transform("sum") - frame["share_low"]
     # what others surely hold nobody else can
     tightened = np.minimum(frame["share_high"], 100 - others)
