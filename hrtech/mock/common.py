@@ -78,10 +78,10 @@ def multi_valued(member: np.ndarray, values: Sequence[str], missing: np.ndarray 
 
 
 def dates(values: np.ndarray, missing: np.ndarray | None = None) -> pd.Series:
-    """Build a date column (`datetime64[s]`), blank where `missing`."""
-    column = values.astype("datetime64[s]")
+    """Build a date column (`datetime64[us]`), blank where `missing`."""
+    column = values.astype("datetime64[us]")
     if missing is not None:
-        column = np.where(missing, np.datetime64("NaT", "s"), column)
+        column = np.where(missing, np.datetime64("NaT", "us"), column)
     return pd.Series(column)
 
 

@@ -22,7 +22,8 @@ from hrtech.mock.common import (
     text,
     zipf_weights,
 )
-from hrtech.mock.registers import Firms, Roles
+from hrtech.mock.registers import Firms
+from hrtech.mock.roles import Roles
 
 ACTIVITIES = ("worksite", "job_advertisement", "supplier", "transport_route")
 _FLAGS = (

@@ -28,7 +28,7 @@ def _as_written(frame: pd.DataFrame) -> pd.DataFrame:
             column = text(
                 [
                     None if values is None else SEPARATOR.join(values)
-                    for values in column.array._pa_array.to_pylist()
+                    for values in pa.array(column).to_pylist()
                 ]
             )
         elif pd.api.types.is_datetime64_any_dtype(kind):
@@ -57,9 +57,9 @@ def write_files(tables: Mapping[str, pd.DataFrame], folder: Path, *, varied: boo
             files are comma-separated UTF-8.
 
     Returns:
-        One row per file: `table`, `path` (below `folder`), `rows`, `delimiter`, `encoding`.
+        One row per file: `table`, `path` (below `folder`), `delimiter`, `encoding`, `rows`.
     """
-    listing = []
+    listing, rows = [], []
     for name, frame in tables.items():
         for number, (path, part) in enumerate(_parts(name, _as_written(frame))):
             delimiter, encoding = _HABITS[number % len(_HABITS)] if varied else _HABITS[0]
@@ -67,14 +67,8 @@ def write_files(tables: Mapping[str, pd.DataFrame], folder: Path, *, varied: boo
             target.parent.mkdir(parents=True, exist_ok=True)
             content = part.to_csv(index=False, sep=delimiter, lineterminator="\n")
             target.write_bytes(content.encode(encoding))
-            listing.append((name, path, len(part), delimiter, encoding))
-    table, path, rows, delimiter, encoding = zip(*listing, strict=True) if listing else ((),) * 5
-    return pd.DataFrame(
-        {
-            "table": text(table),
-            "path": text(path),
-            "rows": pd.array(rows, dtype="Int64"),
-            "delimiter": text(delimiter),
-            "encoding": text(encoding),
-        }
-    )
+            listing.append((name, path, delimiter, encoding))
+            rows.append(len(part))
+    columns = ("table", "path", "delimiter", "encoding")
+    frame = pd.DataFrame({name: text([row[j] for row in listing]) for j, name in enumerate(columns)})
+    return frame.assign(rows=pd.array(rows, dtype="Int64"))

@@ -16,7 +16,8 @@ import pandas as pd
 from hrtech.mock import places
 from hrtech.mock.common import LAST_DAY, Streams, dates, ids, text
 from hrtech.mock.names import draw_names
-from hrtech.mock.registers import Firms, Roles
+from hrtech.mock.registers import Firms
+from hrtech.mock.roles import Roles, ring_links
 
 _BANDS = np.array([0.0, 25.0, 50.0, 75.0, 100.0])
 _SPLITS = {
@@ -54,15 +55,6 @@ class _Collector:
 
     def by_person(self, child: int, person: int, share: float) -> None:
         self.rows.append((int(child), -1, person, share))
-
-
-def ring_links(roles: Roles, *, owners: bool) -> list[str]:
-    """Say what each ring is linked by besides its bids: `contacts`, or `ownership` (every third ring).
-
-    Without planted owners those rings have only their bids in common.
-    """
-    hidden = "ownership" if owners else "bids"
-    return [hidden if i % 3 == 2 else "contacts" for i in range(len(roles.rings))]
 
 
 def _plant(

@@ -14,7 +14,7 @@ import pandas as pd
 
 from hrtech.mock import places
 from hrtech.mock.common import FIRST_DAY, LAST_DAY, Streams, dates, ids, labels, text
-from hrtech.mock.registers import Roles
+from hrtech.mock.roles import Roles
 
 PROCEDURES = ("open", "restricted", "negotiated")
 RING_KINDS = ("rotation", "cover")

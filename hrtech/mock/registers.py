@@ -14,6 +14,7 @@ import pandas as pd
 
 from hrtech.mock import places
 from hrtech.mock.common import Streams, dates, ids, labels, misspell_some, rewrite_some, text
+from hrtech.mock.roles import Roles, ring_links
 
 LEGAL_FORMS = (
     ("Inc.", "LLC"), ("Ltd", "LLP"), ("Co., Ltd.", "PCL"), ("S.R.L.", "S.A."), ("S.A. de C.V.", "S. de R.L."),
@@ -67,41 +68,6 @@ class Firms:
         return len(self.name)
 
 
-@dataclass(frozen=True)
-class Roles:
-    """Disjoint sets of companies (positions) that planted structures may use, whatever is switched on."""
-
-    rings: list[np.ndarray]
-    shells: np.ndarray
-    groups: list[np.ndarray]
-    chains: list[np.ndarray]
-    pairs: np.ndarray
-    exploiters: np.ndarray
-
-
-def cast_roles(streams: Streams, companies: int) -> Roles:
-    """Set companies apart for rings, shells, groups, chains, pairs in activity, and exploiters of workers."""
-    rng = streams("companies/roles")
-    order = rng.permutation(companies)
-    position = 0
-
-    def take(size: int) -> np.ndarray:
-        nonlocal position
-        chosen = order[position : position + size]
-        position += size
-        return np.asarray(chosen)
-
-    ring_sizes = rng.integers(4, 8, max(3, round(companies * 0.006)))
-    group_sizes = rng.integers(5, 15, max(1, companies // 400))
-    chain_sizes = rng.integers(2, 5, max(3, companies // 60))
-    rings = [take(int(size)) for size in ring_sizes]
-    shells = take(int(ring_sizes.sum() // 2))
-    groups = [take(int(size)) for size in group_sizes]
-    chains = [take(int(size)) for size in chain_sizes]
-    pairs = take(2 * max(3, companies // 80)).reshape(-1, 2)
-    return Roles(rings, shells, groups, chains, pairs, take(max(4, companies // 50)))
-
-
 def draw_firms(rng: np.random.Generator, count: int, neighbours: Iterable[np.ndarray] = ()) -> Firms:
     """Draw `count` firms with contacts of their own; some are registered by a formation agent.
 
@@ -144,7 +110,7 @@ def draw_firms(rng: np.random.Generator, count: int, neighbours: Iterable[np.nda
 def share_contacts(streams: Streams, firms: Firms, roles: Roles, *, rings: bool, errors: bool) -> Firms:
     """Give firms the contacts that they share, innocently (agents, offices, groups) or not (rings).
 
-    Each ring member carries two of the ring's address, phone and e-mail.
+    Each member of a ring that is linked by contacts carries two of the ring's address, phone and e-mail.
     """
     rng = streams("companies/shared")
     address, phone, email, town = (
@@ -168,7 +134,9 @@ def share_contacts(streams: Streams, firms: Firms, roles: Roles, *, rings: bool,
         address[group], town[group] = firms.address[group[0]], firms.town[group[0]]
     if rings:
         dice = streams("rings/contacts")
-        for ring in roles.rings:
+        for ring, link in zip(roles.rings, ring_links(roles, owners=True), strict=True):
+            if link != "contacts":
+                continue
             held = dice.permuted(np.tile([True, True, False], (len(ring), 1)), axis=1)
             for column, kind in ((address, 0), (phone, 1), (email, 2)):
                 column[ring[held[:, kind]]] = getattr(firms, CONTACT_KINDS[kind])[ring[0]]

@@ -113,7 +113,7 @@ def make_questionnaire(
         )
 
     sought = dice.random(count) < probability(aware.astype(int), called.astype(float))
-    gain = probability(1, calling[1]) - probability(0, calling[0])
+    gain = (probability(1, calling[1]) - probability(0, calling[0])) * planted
     stay = (
         32.0
         + 4.5 * debt

@@ -27,13 +27,14 @@ from hrtech.mock import (
     studies,
 )
 from hrtech.mock.common import Streams
+from hrtech.mock.roles import Roles, cast_roles, ring_links
 
 _REGISTERS = ("case_records", "perpetrator_records", "employers")
 
 TRUTHS: Mapping[str, tuple[str, ...]] = {
     "overlap": _REGISTERS,
     "errors": (*_REGISTERS, "companies"),
-    "rings": ("companies", "employers", "case_records", "owners", "red_flags", "tenders", "bids"),
+    "rings": ("companies", "employers", "owners", "red_flags", "tenders", "bids"),
     "owners": ("owners",),
     "flags": ("red_flags",),
     "activity": ("activity",),
@@ -136,7 +137,7 @@ def generate_world(size: str, seed: int, planted: Iterable[str] = ALL_TRUTHS) ->
     spec, streams = SIZES[size], Streams(seed)
     tables: dict[str, pd.DataFrame] = {}
     truth: dict[str, pd.DataFrame] = {}
-    roles = registers.cast_roles(streams, spec.companies)
+    roles = cast_roles(streams, spec.companies)
     _make_firms(streams, spec, on, roles, tables, truth)
     _make_cases(streams, spec, on, roles, tables, truth)
     tables["complaints"], truth["truth_patterns"] = complaints.make_complaints(
@@ -156,7 +157,7 @@ def _make_firms(
     streams: Streams,
     spec: Size,
     on: frozenset[str],
-    roles: registers.Roles,
+    roles: Roles,
     tables: dict[str, pd.DataFrame],
     truth: dict[str, pd.DataFrame],
 ) -> None:
@@ -183,7 +184,7 @@ def _make_firms(
     tables["red_flags"], truth["truth_flags"] = conduct.make_red_flags(
         streams, firms, roles, planted="flags" in on, rings=rings
     )
-    links = ownership.ring_links(roles, owners="owners" in on)
+    links = ring_links(roles, owners="owners" in on)
     held, truth["truth_rings"] = procurement.make_tenders(
         streams, roles, links, n, rings=rings, decoys="decoys" in on
     )
@@ -194,7 +195,7 @@ def _make_cases(
     streams: Streams,
     spec: Size,
     on: frozenset[str],
-    roles: registers.Roles,
+    roles: Roles,
     tables: dict[str, pd.DataFrame],
     truth: dict[str, pd.DataFrame],
 ) -> None:
