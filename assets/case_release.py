@@ -1,8 +1,10 @@
 """CaseRelease: case records about people → aggregates and synthetic records with differential privacy."""
 
+from dataclasses import asdict
 from typing import Literal
 
 import dagster as dg
+import numpy as np
 import pandas as pd
 from pydantic import Field, field_validator
 
@@ -12,23 +14,20 @@ from assets.scaffold import CaseReleaseScaffolder
 from assets.source import Column, Source, add_records
 from assets.study import Made, Output, Study, StudyAssets
 from hrtech.facts import facts_from_frame, facts_to_frame, report_to_frame
-from hrtech.privacy import (
+from hrtech.privacy.marginals import (
     MECHANISM,
     MarginalColumn,
     MarginalsRelease,
     MarginalsSchema,
     MarginalsSettings,
     draw,
-    evaluate_release,
-    expected_errors,
     one_row_per_person,
     price,
-    release_facts,
-    release_findings,
-    release_report,
-    restricted_release_report,
-    synthesize,
 )
+from hrtech.privacy.release_evaluation import evaluate_against_records, evaluate_publicly
+from hrtech.privacy.synthesis import synthesise
+from hrtech.privacy.telling import release_facts, release_findings, release_report, restricted_release_report
+from hrtech.privacy.terms import read_release, terms_table
 from hrtech.sources import band_labels
 from hrtech.tables import table_from_bytes, table_to_bytes
 
@@ -120,7 +119,7 @@ class CaseRelease(Study):
         _release(assets, self, root)
         _evaluate(assets, self)
         _tell(assets, self)
-        add_casework(assets, self.title, restricted_release_report, tables=("evaluation",))
+        add_casework(assets, self.title, restricted_release_report, tables=("evaluation", "fabricated"))
         return assets.definitions()
 
 
@@ -173,7 +172,11 @@ def _release(assets: StudyAssets, study: CaseRelease, root) -> None:
             population=study.population,
             barrier="differential-privacy",
             mechanism=RELEASE,
-            parameters={"settings": settings, "schema": schema, "synthetic_records": study.synthetic_records},
+            parameters={
+                "settings": asdict(settings),
+                "schema": asdict(schema),
+                "synthetic_records": study.synthetic_records,
+            },
             charge=price(settings, schema),
             purpose=study.purpose,
             approvers=study.approvers,
@@ -184,12 +187,12 @@ def _release(assets: StudyAssets, study: CaseRelease, root) -> None:
             made = draw(people, settings, schema)
             tables = dict(made.to_artefacts())
             if study.synthetic_records:
-                tables["synthetic_records"] = table_to_bytes(synthesize(made))
+                tables["synthetic_records"] = table_to_bytes(synthesise(made, np.random.default_rng()))
             return tables
 
         done = release(context, assets.study, terms, {"people": people}, drawn)
         committed = MarginalsRelease.from_artefacts(done.artefacts)
-        tables = {"aggregates": committed.aggregates, "terms": committed.terms()}
+        tables = {"aggregates": committed.aggregates, "terms": terms_table(committed)}
         if study.synthetic_records:
             tables["synthetic_records"] = table_from_bytes(done.artefacts["synthetic_records"])
         return {noun: done.made(tables[noun]) for noun in nouns}
@@ -202,6 +205,7 @@ def _evaluate(assets: StudyAssets, study: CaseRelease) -> None:
 
     @assets.asset(
         Output("evaluation", "Exact errors of the release against the records, for the data's keepers only."),
+        Output("fabricated", "Published combinations that nobody holds, for the data's keepers only."),
         Output("findings", "How true the release is, as restricted facts."),
         zone="restricted",
         inputs=inputs,
@@ -209,10 +213,9 @@ def _evaluate(assets: StudyAssets, study: CaseRelease) -> None:
     )
     def evaluate(context, people, aggregates, terms, synthetic_records=None):
         """Compare what was released with the records."""
-        errors = evaluate_release(
-            people, aggregates, synthetic_records, reporting_length=study.reporting_length
-        )
-        return {"evaluation": errors, "findings": facts_to_frame(release_findings(assets.study, errors))}
+        judged = evaluate_against_records(people, read_release(aggregates, terms), synthetic_records)
+        findings = facts_to_frame(release_findings(assets.study, judged.errors, judged.fabricated))
+        return {"evaluation": judged.errors, "fabricated": judged.fabricated, "findings": findings}
 
     @assets.asset(
         Output(
@@ -224,7 +227,7 @@ def _evaluate(assets: StudyAssets, study: CaseRelease) -> None:
     )
     def public_evaluation(context, aggregates, terms):
         """Work out the errors that the noise alone leads one to expect."""
-        return expected_errors(aggregates)
+        return evaluate_publicly(read_release(aggregates, terms))
 
 
 def _tell(assets: StudyAssets, study: CaseRelease) -> None:

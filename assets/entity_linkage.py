@@ -11,16 +11,8 @@ from assets.disclosure import Disclosure, add_disclosure
 from assets.source import Source, add_records
 from assets.study import Made, Output, Study, StudyAssets
 from hrtech.facts import facts_to_frame
-from hrtech.linkage import (
-    FieldSpec,
-    LinkageResult,
-    LinkageSpec,
-    evaluate_linkage,
-    link_registers,
-    linkage_facts,
-    linkage_report,
-    linked_records,
-)
+from hrtech.linkage import FieldSpec, LinkageResult, LinkageSpec, evaluate_linkage, link_registers
+from hrtech.linkage.telling import linkage_facts, linkage_report, linked_records
 
 
 class Register(dg.Model, dg.Resolvable):

@@ -22,7 +22,9 @@ TABLES = {
     "rejects": "Rows of the inputs that could not be used, with the reason.",
 }
 
-NO_OWNERSHIP = pd.DataFrame(columns=["owner_id", "company_id", "owner_name", "share_minimum", "share_maximum"])
+NO_OWNERSHIP = pd.DataFrame(
+    columns=["owner_id", "company_id", "owner_name", "share_minimum", "share_maximum"]
+)
 NO_FLAGS = pd.DataFrame(columns=["entity_id", "flag", "weight"])
 
 

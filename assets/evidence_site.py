@@ -5,7 +5,8 @@ import pandas as pd
 from pydantic import Field
 
 from assets.study import Made, Output, Study, data_version, key_of
-from hrtech.pages import candidate_hash, render_evidence
+from hrtech.facts import report_from_frame
+from hrtech.pages import render_evidence, site_hash
 from resources.lineage import trace
 
 
@@ -42,16 +43,17 @@ class EvidenceSite(Study):
             """Render facts and reports; every number links to the fact, asset, run and ledger row behind it."""
             lineage = trace(context.instance, [key_of(name) for name in inputs.values()])
             pages = render_evidence(
-                [frames[f"report_{index}"] for index in range(len(self.studies))],
+                [report_from_frame(frames[f"report_{index}"]) for index in range(len(self.studies))],
                 pd.concat(
                     [frames[f"facts_{index}"] for index in range(len(self.studies))], ignore_index=True
                 ),
                 lineage,
                 title=self.title,
                 summary=self.summary,
-                organisation=self.organisation,
+                publisher=self.organisation,
+                simulated=self.simulated,
             )
-            return Made(pages, metadata={"pages": len(pages), "candidate": candidate_hash(pages)})
+            return Made(pages, metadata={"pages": len(pages), "candidate": site_hash(pages)})
 
         @assets.asset(
             Output("site", "The published site; `index.html` opens from disk or any web host."),
@@ -64,7 +66,7 @@ class EvidenceSite(Study):
         )
         def site(context, pages):
             """Publish the candidate that a person approved."""
-            name = candidate_hash(pages)
+            name = site_hash(pages)
             folder, approval = context.resources.publisher.publish(
                 study, name, pages, simulated=self.simulated
             )

@@ -102,7 +102,6 @@ def release(
     )
     done = context.resources.privacy_ledger.release(request, lambda: dict(draw()))
     metadata = {
-        "promise": terms.barrier,
         "population": done.population.name,
         "epsilon": done.epsilon,
         "delta": done.charge.delta,

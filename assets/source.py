@@ -107,6 +107,8 @@ class Source(dg.Model, dg.Resolvable):
     def _one_origin(self) -> "Source":
         if (self.path is None) == (self.asset is None):
             raise ValueError("name either path (a file or folder) or asset (an upstream table), and not both")
+        for settings in self.expectations:
+            expectation_from_settings(settings)
         names = [column.name for column in self.columns]
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:

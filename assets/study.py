@@ -219,7 +219,7 @@ class StudyAssets:
                 result = function(context, **frames)
                 results = {names[0]: result} if len(names) == 1 else result
                 for name in names:
-                    yield _materialized(self.key(name), results[name])
+                    yield _materialized(self.key(name), results[name], tags)
 
             self.made.append(compute)
             return function
@@ -231,14 +231,14 @@ class StudyAssets:
         return dg.Definitions(assets=self.made, asset_checks=self.checks)
 
 
-def _materialized(key: dg.AssetKey, result: Any) -> dg.MaterializeResult:
+def _materialized(key: dg.AssetKey, result: Any, tags: Mapping[str, str]) -> dg.MaterializeResult:
     made = result if isinstance(result, Made) else Made(result)
     return dg.MaterializeResult(
         asset_key=key,
         value=made.frame,
         data_version=dg.DataVersion(made.data_version or data_version(made.frame)),
         metadata=dict(made.metadata),
-        tags=dict(made.tags),
+        tags={**tags, **made.tags},  # kept on the event: lineage is read from the log alone
     )
 
 

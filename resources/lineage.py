@@ -74,7 +74,7 @@ def _row(
         "asset": name,
         "zone": tags.get("hrtech/zone"),
         "barrier": tags.get("hrtech/barrier"),
-        "promise": value("promise"),
+        "promise": None,
         "run_id": run_id,
         "materialized_at": datetime.fromtimestamp(timestamp, UTC).isoformat(timespec="seconds"),
         "data_version": tags.get("dagster/data_version"),

@@ -15,33 +15,11 @@ from hrtech.counts import parse_attributes
 from hrtech.facts import Chart, DataTable, Fact, FactList, Heading, Report, Text
 from hrtech.facts.frames import frame_table, rows
 from hrtech.pages import charts
-from hrtech.privacy.marginals_release import MarginalsRelease
+from hrtech.privacy.terms import read_terms
 
 #: Values of a column that a chart shows at most; the table beside it has them all.
 SHOWN = 14
 PAIRS_SHOWN = 40
-
-
-def terms_table(release: MarginalsRelease) -> pd.DataFrame:
-    """The terms of a release as a table of `term` and `value` (JSON), people and warnings included."""
-    terms: dict[str, Any] = {
-        "people": release.people,
-        "people_low": release.people_low,
-        "people_high": release.people_high,
-        "warnings": list(release.warnings),
-        **release.parameters,
-    }
-    return pd.DataFrame(
-        {
-            "term": pd.Series(list(terms), dtype="str"),
-            "value": pd.Series([json.dumps(value, sort_keys=True) for value in terms.values()], dtype="str"),
-        }
-    )
-
-
-def read_terms(terms: pd.DataFrame) -> dict[str, Any]:
-    """Read the table of terms back."""
-    return {term: json.loads(value) for term, value in zip(terms["term"], terms["value"], strict=True)}
 
 
 def release_facts(study: str, aggregates: pd.DataFrame, terms: pd.DataFrame) -> list[Fact]:
@@ -105,7 +83,7 @@ def release_report(
         facts: What `release_facts` states.
         aggregates: Released counts.
         terms: Table of terms.
-        expected_errors: `length, band, cells, expected_error` from the noise alone.
+        expected_errors: Per length and band what the noise alone leads one to expect.
         learned: Columns with a setting that was taken from the data and not from public knowledge.
         truth: `length, attributes, count` of a simulated world, to show beside the release.
     """
@@ -139,34 +117,44 @@ def release_report(
     return Report(study, title, summary, "differential-privacy", tuple(parts))
 
 
-def release_findings(study: str, errors: pd.DataFrame) -> list[Fact]:
+def release_findings(study: str, errors: pd.DataFrame, fabricated: pd.DataFrame) -> list[Fact]:
     """State the exact errors of a release, for the data's keepers.
 
     Args:
         study: Name of the study.
-        errors: `source, length, band, cells, mean_absolute_error, suppressed, fabricated` against the records.
+        errors: `subject, length, band, mean_absolute_error` against the records.
+        fabricated: `subject, length, fabricated_share`: published combinations that nobody holds.
     """
     facts = []
-    for row in rows(errors):
-        if row["mean_absolute_error"] is None:
-            continue
-        source, length, band = str(row["source"]), row["length"], str(row["band"])
-        slug = re.sub(r"[^a-z0-9]+", "-", band.lower()).strip("-")
+    for row in rows(errors.loc[errors["band"] == "all"]):
+        subject, length = str(row["subject"]), row["length"]
         facts.append(
             Fact(
-                f"{study}/error.{source}.{length}.{slug}",
-                f"Mean error of {source.replace('_', ' ')} at length {length}, true counts {band}: {{value}}.",
+                f"{study}/error.{_slug(subject, set())}.{length}",
+                f"Mean error of {subject}, combinations of {length}: {{value}} people.",
                 row["mean_absolute_error"],
                 "people",
                 source_asset=f"{study}/evaluation",
-                row_key=f"{source} {length} {band}",
+                row_key=f"{subject} {length}",
+            )
+        )
+    for row in rows(fabricated.dropna(subset=["fabricated_share"])):
+        subject, length = str(row["subject"]), row["length"]
+        facts.append(
+            Fact(
+                f"{study}/fabricated.{_slug(subject, set())}.{length}",
+                f"Of the {subject}, combinations of {length}, {{value}} are held by nobody.",
+                row["fabricated_share"],
+                "proportion",
+                source_asset=f"{study}/fabricated",
+                row_key=f"{subject} {length}",
             )
         )
     return facts
 
 
 def restricted_release_report(
-    study: str, title: str, facts: Sequence[Fact], *, evaluation: pd.DataFrame
+    study: str, title: str, facts: Sequence[Fact], *, evaluation: pd.DataFrame, fabricated: pd.DataFrame
 ) -> Report:
     """Tell the data's keepers how true the release is against the records."""
     parts: list = [
@@ -175,6 +163,9 @@ def restricted_release_report(
             "tell what the noise hides."
         ),
         frame_table("Errors by length and count band", evaluation, source_assets=(f"{study}/evaluation",)),
+        frame_table(
+            "Published combinations that nobody holds", fabricated, source_assets=(f"{study}/fabricated",)
+        ),
     ]
     if facts:
         parts.insert(0, FactList(tuple(fact.fact_id for fact in facts)))
@@ -277,26 +268,26 @@ def _against_truth(study: str, aggregates: pd.DataFrame, truth: pd.DataFrame) ->
 
 
 def _terms_parts(study: str, known: dict[str, Any], learned: Sequence[str]) -> list:
-    told = [
+    parameters = dict(known["parameters"])
+    settings = dict(parameters.pop("settings", {}))
+    told: list[tuple[Any, ...]] = [
         (term.replace("_", " "), json.dumps(value) if isinstance(value, dict | list) else value)
-        for term, value in sorted(known.items())
-        if not isinstance(value, dict) and term not in ("people", "people_low", "people_high", "warnings")
+        for term, value in [*settings.items(), *parameters.items()]
     ]
-    parts: list = [Heading("Terms of this release")]
     warnings = list(known["warnings"])
     if learned:
         warnings.append(
             f"A setting of {', '.join(learned)} was taken from the data itself and not from public knowledge."
         )
+    parts: list = [Heading("Terms of this release")]
     if warnings:
         parts.append(Text("\n".join(f"- {warning}" for warning in warnings)))
-    if told:
-        parts.append(DataTable("Terms", ("term", "value"), tuple(told), source_assets=(f"{study}/terms",)))
+    parts.append(DataTable("Terms", ("term", "value"), tuple(told), source_assets=(f"{study}/terms",)))
     return parts
 
 
 def _percent(known: dict[str, Any]) -> str:
-    return f"{100 * float(known.get('settings', {}).get('confidence', 0.95)):g} %"
+    return f"{100 * float(known['parameters'].get('settings', {}).get('confidence', 0.95)):g} %"
 
 
 def _words(column: str) -> str:
