@@ -1,0 +1,430 @@
+"""Charts as Vega-Lite dictionaries: the handful of forms that our reports use, each with its table.
+
+Every builder takes rows (a data frame or mappings) and names of their fields, puts the data inside, and notes under
+`usermeta` which columns the chart's table has. Here: specifications only. Drawing them is `hrtech.pages.draw`.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final
+
+import pandas as pd
+
+from hrtech.facts.values import as_json
+from hrtech.pages.theme import BLUE, MUTED, ORANGE, RULE
+
+Rows = pd.DataFrame | Iterable[Mapping[str, Any]]
+Spec = dict[str, Any]
+
+_SCHEMA: Final = "https://vega.github.io/schema/vega-lite/v6.json"
+_ROW: Final = 30
+
+
+def bars(
+    data: Rows,
+    *,
+    category: str,
+    value: str,
+    low: str | None = None,
+    high: str | None = None,
+    category_title: str = "",
+    value_title: str = "",
+    number_format: str = ",~r",
+) -> Spec:
+    """Horizontal bars in the order of the rows, with the interval of each where there is one.
+
+    Args:
+        data: One row a bar.
+        category: Field with the name of the bar.
+        value: Field with its length.
+        low: Field with the lower end of its interval.
+        high: Field with the upper end.
+        category_title: Words for the category, used in the table.
+        value_title: Words under the axis.
+        number_format: d3-format of the axis and the tooltip.
+    """
+    tooltip = _tooltip([(category, category_title), (value, value_title)], number_format, low, high)
+    y = {"field": category, "type": "nominal", "sort": None, "title": None}
+    bar = {
+        "mark": {"type": "bar", "cornerRadiusEnd": 2, "height": {"band": 0.62}},
+        "encoding": {
+            "y": y,
+            "x": _amount(value, value_title, number_format),
+            "tooltip": tooltip,
+        },
+    }
+    layers = [bar]
+    if low and high:
+        layers.append(_whisker({"y": y}, low, high, tooltip))
+    return _spec(
+        data, layers, _columns((category, category_title), (value, value_title), low, high), step=_ROW
+    )
+
+
+def timeline(
+    data: Rows,
+    *,
+    time: str,
+    value: str,
+    low: str | None = None,
+    high: str | None = None,
+    series: str | None = None,
+    event: str | None = None,
+    event_label: str = "",
+    time_title: str = "",
+    value_title: str = "",
+    number_format: str = ",~r",
+    zero: bool = True,
+    height: int = 300,
+) -> Spec:
+    """Lines over time, with a band for the interval and a mark where something happened.
+
+    Args:
+        data: One row a point in time (and series).
+        time: Field with the date as ISO text, read as UTC so that every reader sees the same day.
+        value: Field with the height.
+        low: Field with the lower end of the band.
+        high: Field with the upper end.
+        series: Field that tells lines apart; the first series is blue, the second orange.
+        event: ISO date of the event to mark.
+        event_label: Words beside the mark.
+        time_title: Words for time, used in the table.
+        value_title: Words for the value.
+        number_format: d3-format of the axis and the tooltip.
+        zero: The axis begins at 0.
+        height: Height in pixels.
+    """
+    x = {"field": time, "type": "temporal", "title": None, "scale": {"type": "utc"}, "axis": {"grid": False}}
+    colour: Spec = {}
+    if series:
+        colour = {"color": {"field": series, "type": "nominal", "sort": None, "legend": {}}}
+    tooltip = [
+        {"field": time, "type": "temporal", "title": time_title or time, "timeUnit": "utcyearmonthdate"},
+        *([{"field": series, "title": series}] if series else []),
+        *_tooltip([(value, value_title)], number_format, low, high),
+    ]
+    layers: list[Spec] = []
+    if low and high:
+        band = {"y": {"field": low, "type": "quantitative"}, "y2": {"field": high}}
+        layers.append({"mark": {"type": "area", "opacity": 0.18}, "encoding": {"x": x, **band, **colour}})
+    y = _amount(value, value_title, number_format, zero=zero)
+    dots = {"filled": True, "size": 36}
+    layers.append(
+        {
+            "mark": {"type": "line", "point": dots, "interpolate": "linear"},
+            "encoding": {"x": x, "y": y, "tooltip": tooltip, **colour},
+        }
+    )
+    if event:
+        at = {"x": {"datum": event, "type": "temporal", "scale": {"type": "utc"}}}
+        layers.append({"mark": {"type": "rule", "color": MUTED, "strokeDash": [4, 3]}, "encoding": at})
+        words = {"type": "text", "align": "left", "baseline": "top", "dx": 6, "dy": 4, "color": MUTED, "y": 0}
+        layers.append({"mark": words, "encoding": {**at, "text": {"datum": event_label}}})
+    columns = _columns((time, time_title), (value, value_title), low, high)
+    if series:
+        columns.insert(1, [series, series])
+    return _spec(data, layers, columns, height=height)
+
+
+def forest(
+    data: Rows,
+    *,
+    label: str,
+    estimate: str,
+    low: str,
+    high: str,
+    reference: float | None = 0.0,
+    highlighted: str | None = None,
+    label_title: str = "",
+    estimate_title: str = "",
+    number_format: str = ",~r",
+) -> Spec:
+    """Estimates with their intervals, one a row, against a line of no effect.
+
+    Args:
+        data: One row an estimate, in the order in which they are to be read.
+        label: Field with the words of the row.
+        estimate: Field with the estimate.
+        low: Field with the lower end of its interval.
+        high: Field with the upper end.
+        reference: Where the line of no effect stands; None draws none.
+        highlighted: Field of truth values; rows with true are drawn in the second colour.
+        label_title: Words for the rows, used in the table.
+        estimate_title: Words under the axis.
+        number_format: d3-format of the axis and the tooltip.
+    """
+    y = {"field": label, "type": "nominal", "sort": None, "title": None}
+    tooltip = _tooltip([(label, label_title), (estimate, estimate_title)], number_format, low, high)
+    colour: Spec = {}
+    if highlighted:
+        chosen = {"test": f"datum[{highlighted!r}] === true", "value": ORANGE}
+        colour = {"color": {"condition": chosen, "value": BLUE}}
+    x = _amount(estimate, estimate_title, number_format, zero=False)
+    layers: list[Spec] = []
+    if reference is not None:
+        line = {"type": "rule", "color": RULE, "strokeDash": [4, 3]}
+        layers.append({"mark": line, "encoding": {"x": {"datum": reference, "type": "quantitative"}}})
+    interval = {"x": _amount(low, estimate_title, number_format, zero=False), "x2": {"field": high}}
+    layers.append(
+        {
+            "mark": {"type": "rule", "strokeWidth": 2.5},
+            "encoding": {"y": y, **interval, **(colour or {"color": {"value": BLUE}})},
+        }
+    )
+    layers.append({"mark": {"type": "point"}, "encoding": {"y": y, "x": x, "tooltip": tooltip, **colour}})
+    return _spec(
+        data, layers, _columns((label, label_title), (estimate, estimate_title), low, high), step=_ROW
+    )
+
+
+def specification_curve(
+    data: Rows,
+    *,
+    estimate: str,
+    low: str,
+    high: str,
+    choices: Sequence[str],
+    reference: float = 0.0,
+    estimate_title: str = "",
+    number_format: str = ",~r",
+) -> Spec:
+    """All specifications of an analysis, sorted by estimate, above the choices that each one made.
+
+    Source of the form: Simonsohn, Simmons and Nelson, Specification curve analysis, Nature Human Behaviour 2020.
+
+    Args:
+        data: One row a specification.
+        estimate: Field with the estimate.
+        low: Field with the lower end of its interval.
+        high: Field with the upper end.
+        choices: Fields with the choices, such as estimator and population.
+        reference: Where the line of no effect stands.
+        estimate_title: Words for the estimate.
+        number_format: d3-format of the axis and the tooltip.
+    """
+    rows = sorted(_records(data), key=lambda row: row[estimate])
+    rows = [{"specification": place, **row} for place, row in enumerate(rows, start=1)]
+    made = [
+        {"specification": row["specification"], "choice": f"{choice}: {row[choice]}"}
+        for choice in choices
+        for row in sorted(rows, key=lambda row: str(row[choice]))
+    ]
+    x = {"field": "specification", "type": "ordinal", "axis": None}
+    tooltip = _tooltip([(estimate, estimate_title)], number_format, low, high)
+    tooltip += [{"field": choice, "title": choice} for choice in choices]
+    above = {
+        "height": 220,
+        "width": 520,
+        "layer": [
+            {
+                "mark": {"type": "rule", "color": RULE, "strokeDash": [4, 3]},
+                "encoding": {"y": {"datum": reference, "type": "quantitative"}},
+            },
+            {
+                "mark": {"type": "rule", "color": BLUE, "opacity": 0.45, "strokeWidth": 2},
+                "encoding": {
+                    "x": x,
+                    "y": _amount(low, estimate_title, number_format, zero=False),
+                    "y2": {"field": high},
+                },
+            },
+            {
+                "mark": {"type": "point", "size": 50},
+                "encoding": {
+                    "x": x,
+                    "y": _amount(estimate, estimate_title, number_format, zero=False),
+                    "tooltip": tooltip,
+                },
+            },
+        ],
+    }
+    below = {
+        "data": {"values": made},
+        "width": 520,
+        "height": {"step": 22},
+        "mark": {"type": "tick", "orient": "vertical", "color": BLUE, "thickness": 3, "size": 13},
+        "encoding": {
+            "x": x,
+            "y": {"field": "choice", "type": "nominal", "sort": None, "title": None, "axis": {"grid": True}},
+        },
+    }
+    columns = [["specification", "Specification"], *_columns((estimate, estimate_title), None, low, high)]
+    columns += [[choice, choice] for choice in choices]
+    spec = _spec(rows, [], columns)
+    del spec["layer"], spec["width"], spec["autosize"]
+    return {**spec, "vconcat": [above, below], "spacing": 14, "resolve": {"scale": {"x": "shared"}}}
+
+
+def dots_compared(
+    data: Rows,
+    *,
+    category: str,
+    released: str,
+    truth: str,
+    released_title: str = "Released",
+    truth_title: str = "Truth",
+    category_title: str = "",
+    value_title: str = "",
+    number_format: str = ",~r",
+) -> Spec:
+    """Two values a row, joined by a line: what was released beside what is true.
+
+    Args:
+        data: One row a category, in reading order.
+        category: Field with the name of the row.
+        released: Field with the released value.
+        truth: Field with the value to compare with.
+        released_title: Words for the released value.
+        truth_title: Words for the other.
+        category_title: Words for the category, used in the table.
+        value_title: Words under the axis.
+        number_format: d3-format of the axis and the tooltip.
+    """
+    y = {"field": category, "type": "nominal", "sort": None, "title": None}
+    tooltip = _tooltip(
+        [(category, category_title), (released, released_title), (truth, truth_title)], number_format
+    )
+    names = [released_title, truth_title]
+    colour = {"scale": {"domain": names, "range": [BLUE, ORANGE]}, "type": "nominal"}
+    shape = {"scale": {"domain": names, "range": ["circle", "diamond"]}, "type": "nominal"}
+    join = {"x": _amount(released, value_title, number_format), "x2": {"field": truth}, "y": y}
+    layers: list[Spec] = [{"mark": {"type": "rule", "strokeWidth": 2}, "encoding": join}]
+    for field, name in ((truth, truth_title), (released, released_title)):
+        layers.append(
+            {
+                "mark": {"type": "point", "size": 95},
+                "encoding": {
+                    "y": y,
+                    "x": _amount(field, value_title, number_format),
+                    "color": {"datum": name, **colour},
+                    "shape": {"datum": name, **shape},
+                    "tooltip": tooltip,
+                },
+            }
+        )
+    columns = [[category, category_title or category], [released, released_title], [truth, truth_title]]
+    return _spec(data, layers, columns, step=_ROW)
+
+
+def heatmap(
+    data: Rows,
+    *,
+    x: str,
+    y: str,
+    value: str,
+    x_title: str = "",
+    y_title: str = "",
+    value_title: str = "",
+    number_format: str = ",~r",
+) -> Spec:
+    """A grid of amounts, each cell with its number, so that it can be read without the colour.
+
+    Args:
+        data: One row a cell; rows and columns stand in the order in which they come.
+        x: Field of the columns.
+        y: Field of the rows.
+        value: Field of the amount.
+        x_title: Words for the columns.
+        y_title: Words for the rows, used in the table.
+        value_title: Words for the amount.
+        number_format: d3-format of the numbers.
+    """
+    rows = _records(data)
+    known = [row[value] for row in rows if row[value] is not None]
+    middle = (min(known) + max(known)) / 2 if known else 0
+    place = {
+        "x": {
+            "field": x,
+            "type": "nominal",
+            "sort": None,
+            "title": x_title or None,
+            "axis": {"orient": "top", "labelAngle": 0},
+        },
+        "y": {"field": y, "type": "nominal", "sort": None, "title": None},
+    }
+    colour = {"field": value, "type": "quantitative", "scale": {"range": "ramp"}, "legend": None}
+    tooltip = _tooltip([(y, y_title), (x, x_title), (value, value_title)], number_format)
+    light = {"test": f"datum[{value!r}] > {middle!r}", "value": "#ffffff"}
+    layers: list[Spec] = [
+        {
+            "mark": {"type": "rect", "cornerRadius": 2, "stroke": "#ffffff", "strokeWidth": 2},
+            "encoding": {**place, "color": colour, "tooltip": tooltip},
+        },
+        {
+            "mark": {"type": "text", "fontSize": 12},
+            "encoding": {
+                **place,
+                "text": {"field": value, "type": "quantitative", "format": number_format},
+                "color": {"condition": light, "value": "#17212a"},
+            },
+        },
+    ]
+    columns = [[y, y_title or y], [x, x_title or x], [value, value_title or value]]
+    return _spec(rows, layers, columns, step=34)
+
+
+def _spec(
+    data: Rows,
+    layers: list[Spec],
+    columns: list[list[str]],
+    *,
+    step: int | None = None,
+    height: int | None = None,
+) -> Spec:
+    rows = _records(data)
+    size: Spec = {"height": {"step": step}} if step else {"height": height} if height else {}
+    return {
+        "$schema": _SCHEMA,
+        "usermeta": {"table": columns},
+        "data": {"values": rows},
+        "width": "container",
+        "autosize": {"type": "fit-x", "contains": "padding"},
+        **size,
+        "layer": layers,
+    }
+
+
+def _records(data: Rows) -> list[dict[str, Any]]:
+    rows = data.to_dict("records") if isinstance(data, pd.DataFrame) else [dict(row) for row in data]
+    return [as_json(f"chart, row {place}", row) for place, row in enumerate(rows)]
+
+
+def _amount(field: str, title: str, number_format: str, *, zero: bool = True) -> Spec:
+    return {
+        "field": field,
+        "type": "quantitative",
+        "title": title or None,
+        "scale": {"zero": zero, "nice": True},
+        "axis": {"format": number_format},
+    }
+
+
+def _whisker(place: Spec, low: str, high: str, tooltip: list[Spec]) -> Spec:
+    ends = {"x": {"field": low, "type": "quantitative"}, "x2": {"field": high}}
+    return {
+        "mark": {"type": "rule", "color": "#1f2a33", "strokeWidth": 1.5},
+        "encoding": {**place, **ends, "tooltip": tooltip},
+    }
+
+
+def _tooltip(
+    named: Sequence[tuple[str, str]], number_format: str, low: str | None = None, high: str | None = None
+) -> list[Spec]:
+    pieces: list[Spec] = []
+    for place, (field, title) in enumerate(named):
+        piece: Spec = {"field": field, "title": title or field}
+        # the first of several names the row, the others are amounts
+        if place or len(named) == 1:
+            piece |= {"type": "quantitative", "format": number_format}
+        pieces.append(piece)
+    for end, words in ((low, "From"), (high, "To")):
+        if end:
+            pieces.append({"field": end, "title": words, "type": "quantitative", "format": number_format})
+    return pieces
+
+
+def _columns(
+    first: tuple[str, str], second: tuple[str, str] | None, low: str | None, high: str | None
+) -> list[list[str]]:
+    named = [first, *([second] if second else [])]
+    columns = [[field, title or field] for field, title in named]
+    return columns + [[field, title] for field, title in ((low, "From"), (high, "To")) if field]

@@ -1,0 +1,395 @@
+"""The public site: static, from facts and reports alone, with the way from every number to the ledger.
+
+Here: which pages there are, what may stand on them, and the manifest. It opens from a disk or any web host, asks no
+third party for anything, and the same input gives the same bytes.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from importlib.resources import files
+from typing import Any, Final
+
+import pandas as pd
+
+from hrtech.facts import Fact, JudgementForm, Report, Text, check_narrative, facts_from_frame, index_facts
+from hrtech.facts.parts import Chart, DataTable, Network
+from hrtech.pages.draw import vega_bundle
+from hrtech.pages.errors import PageError
+from hrtech.pages.kit import Body, Kit, View, csv_bytes, script_bytes, templates
+from hrtech.pages.network import draw_network
+from hrtech.pages.promises import PROMISES, epsilon_in_words, weakest
+from hrtech.pages.prose import without_settings
+from hrtech.pages.provenance import Lineage, Origin
+from hrtech.pages.routes import lineage_network
+
+Files = dict[str, tuple[str, bytes]]
+
+_HTML: Final = "text/html; charset=utf-8"
+_SCRIPT: Final = "text/javascript; charset=utf-8"
+#: Names of public pages that no study can take, because studies have a folder of their own.
+_STUDIES: Final = "studies/"
+
+
+@dataclass(frozen=True)
+class _Site:
+    title: str
+    summary: str
+    publisher: str
+    language: str
+    simulated: bool
+    ledger_sequence: int | None
+    ledger_head: str
+
+
+def render_evidence(
+    reports: Iterable[Report],
+    facts: pd.DataFrame,
+    lineage: pd.DataFrame,
+    *,
+    title: str,
+    summary: str,
+    publisher: str = "",
+    language: str = "en",
+    simulated: bool = False,
+    interactive: bool = True,
+    ledger_sequence: int | None = None,
+    ledger_head: str = "",
+) -> pd.DataFrame:
+    """Render the public site.
+
+    Args:
+        reports: What the studies tell, in reading order.
+        facts: Facts, as `facts_to_frame` makes them; those that no report cites stay out.
+        lineage: Assets behind the facts with their ancestors, columns as in `LINEAGE_COLUMNS`.
+        title: Title of the site.
+        summary: What it is for; may hold fact markers.
+        publisher: Who answers for it.
+        language: Language of the texts, a BCP 47 tag.
+        simulated: Everybody in it is made up; every page says so.
+        interactive: Charts answer to the pointer; without, they are static pictures only.
+        ledger_sequence: Last row of the privacy ledger that this site knows; by default the last in the lineage.
+        ledger_head: Hash of that row.
+
+    Returns:
+        One row a file: `path`, `media_type`, `content`. `index.html` is the way in; `manifest.json` names all other
+        files with their SHA-256.
+
+    Raises:
+        PageError: A fact or a part comes from restricted data, a report cites a fact that was not told, prose holds a
+            number that is no fact, a chart would load something, or a form was put on a public page.
+    """
+    told = index_facts(facts_from_frame(facts))
+    assets = Lineage.from_frame(lineage)
+    chosen = list(reports)
+    _check_reports(chosen, told, summary)
+    cited = _cited(chosen, told, summary)
+    _check_public(chosen, told, assets)
+    if ledger_sequence is None:
+        last = max((o for o in assets if o.ledger_sequence is not None), key=_sequence, default=None)
+        ledger_sequence, ledger_head = (last.ledger_sequence, last.ledger_head) if last else (None, "")
+    site = _Site(title, summary, publisher, language, simulated, ledger_sequence, ledger_head)
+
+    out: Files = _static(interactive)
+    bodies = {}
+    for report in chosen:
+        kit = _kit(told, assets, "../")
+        bodies[report.study] = body = kit.body(report, live=interactive)
+        out |= body.files
+        if body.charts:
+            out[f"data/{report.study}_charts.js"] = (_SCRIPT, script_bytes("evidenceCharts", body.charts))
+        out[f"{_STUDIES}{report.study}.html"] = _study_page(site, report, kit, body)
+    kit = _kit(told, assets, "")
+    sources = _source_assets(chosen, cited)
+    out["index.html"] = _index_page(site, chosen, kit, sources)
+    out["facts.html"] = _facts_page(site, chosen, kit, cited)
+    out["lineage.html"] = _lineage_page(site, kit, sources, {fact.source_asset for fact in cited.values()})
+    out["data/facts.csv"] = ("text/csv", _facts_csv(cited))
+    out["manifest.json"] = ("application/json", _manifest(site, out, assets, sources))
+    return pages_frame(out)
+
+
+def site_hash(pages: pd.DataFrame) -> str:
+    """The SHA-256 of a site's manifest, which names every other file with its own: what an approval names.
+
+    Raises:
+        PageError: There is no manifest.
+    """
+    found = pages.loc[pages["path"] == "manifest.json", "content"]
+    if len(found) != 1:
+        raise PageError("a site has one manifest.json")
+    return hashlib.sha256(found.iloc[0]).hexdigest()
+
+
+def pages_frame(out: Mapping[str, tuple[str, bytes]]) -> pd.DataFrame:
+    """Files as a table, sorted by path."""
+    paths = sorted(out)
+    return pd.DataFrame(
+        {
+            "path": pd.array(paths, dtype="str"),
+            "media_type": pd.array([out[path][0] for path in paths], dtype="str"),
+            "content": pd.Series([out[path][1] for path in paths], dtype="object"),
+        }
+    )
+
+
+def static_file(name: str) -> bytes:
+    """One of the kit's own files, such as `site.css`."""
+    return files("hrtech.pages").joinpath("static", name).read_bytes()
+
+
+def promise_view(report_promise: str, releases: list[Origin]) -> View:
+    """What a template shows of a promise and the releases behind it."""
+    promise = PROMISES[report_promise]
+    words = [epsilon_in_words(release) for release in releases if release.epsilon]
+    return {
+        "key": report_promise,
+        "name": promise.name,
+        "short": promise.short,
+        "paragraphs": [*promise.how_to_read[:2], *dict.fromkeys(words), *promise.how_to_read[2:]],
+        "releases": [release_view(release) for release in releases],
+    }
+
+
+def release_view(origin: Origin) -> View:
+    """What a template shows of a release."""
+    return {
+        "asset": origin.asset,
+        "promise": origin.promise or PROMISES[origin.barrier].name,
+        "name": PROMISES[origin.barrier].name if origin.barrier in PROMISES else origin.barrier,
+        "population": origin.population,
+        "epsilon": _loss(origin.epsilon),
+        "delta": _loss(origin.delta),
+        "key": origin.release_key[:12],
+        "sequence": origin.ledger_sequence,
+        "head": origin.ledger_head[:16],
+    }
+
+
+def _loss(value: float | None) -> str:
+    return "" if value is None else f"{value:.3g}"
+
+
+def _sequence(origin: Origin) -> int:
+    return origin.ledger_sequence if origin.ledger_sequence is not None else -1
+
+
+def _check_reports(reports: list[Report], told: Mapping[str, Fact], summary: str) -> None:
+    studies = [report.study for report in reports]
+    if not studies or len(set(studies)) != len(studies):
+        raise PageError("a site needs reports, one a study")
+    for report in reports:
+        missing = [fact_id for fact_id in report.cited() if fact_id not in told]
+        if missing:
+            raise PageError(f"report {report.study} cites facts that were not told: {', '.join(missing)}")
+        if report.promise == "restricted" or any(isinstance(part, JudgementForm) for part in report.parts):
+            raise PageError(
+                f"report {report.study} is for casework (its promise is restricted, or it holds a form); a public "
+                "page cannot show it"
+            )
+        prose = [report.summary, *(part.markdown for part in report.parts if isinstance(part, Text))]
+        for text in prose:
+            _check_prose(f"report {report.study}", text, told, report.cited())
+    _check_prose("the summary of the site", summary, told, tuple(told))
+
+
+def _check_prose(owner: str, text: str, told: Mapping[str, Fact], cited: tuple[str, ...]) -> None:
+    problems = check_narrative(without_settings(text), told.values(), cited)
+    if problems:
+        listed = "\n".join(f"  - {problem.message}" for problem in problems)
+        raise PageError(
+            f"{owner}: every number in prose is told by a fact, or is a setting in `backticks`; "
+            f"{len(problems)} found that are not:\n{listed}"
+        )
+
+
+def _check_public(reports: list[Report], told: Mapping[str, Fact], assets: Lineage) -> None:
+    for fact in told.values():
+        assets.require_public(fact.source_asset, f"fact {fact.fact_id}")
+    for report in reports:
+        for part in report.parts:
+            if not isinstance(part, Chart | DataTable | Network):
+                continue
+            who = f"report {report.study}, {part.title!r},"
+            if not part.fact_ids and not part.source_assets:
+                raise PageError(
+                    f"{who} names neither facts nor source_assets, so nobody can tell where it comes from"
+                )
+            for asset in part.source_assets:
+                assets.require_public(asset, who)
+
+
+def _cited(reports: list[Report], told: Mapping[str, Fact], summary: str) -> dict[str, Fact]:
+    from hrtech.facts.parts import markers
+
+    ids = {fact_id for report in reports for fact_id in report.cited()}
+    ids |= {fact_id for fact_id, *_ in markers(summary)}
+    return {fact_id: told[fact_id] for fact_id in sorted(ids)}
+
+
+def _source_assets(reports: list[Report], cited: Mapping[str, Fact]) -> list[str]:
+    assets = {fact.source_asset for fact in cited.values()}
+    for report in reports:
+        assets |= {asset for part in report.parts for asset in getattr(part, "source_assets", ())}
+    return sorted(assets)
+
+
+def _kit(told: Mapping[str, Fact], assets: Lineage, root: str) -> Kit:
+    return Kit(
+        told,
+        assets,
+        fact_href=lambda fact_id: f"{root}facts.html#{fact_id}",
+        asset_href=lambda asset: f"{root}lineage.html#{asset}",
+        root=root,
+    )
+
+
+def _static(interactive: bool) -> Files:
+    out: Files = {"assets/site.css": ("text/css; charset=utf-8", static_file("site.css"))}
+    out["assets/site.js"] = (_SCRIPT, static_file("site.js"))
+    if interactive:
+        out["assets/vega.js"] = (_SCRIPT, vega_bundle())
+        out["assets/vega.LICENSE.txt"] = ("text/plain; charset=utf-8", static_file("vega.LICENSE.txt"))
+    return out
+
+
+def _page(template: str, site: _Site, root: str, **context: Any) -> tuple[str, bytes]:
+    html = (
+        templates()
+        .get_template(template)
+        .render(site=site, root=root, restricted=False, language=site.language, **context)
+    )
+    return _HTML, html.encode()
+
+
+def _report_assets(report: Report, facts: Mapping[str, Fact]) -> list[str]:
+    assets = {facts[fact_id].source_asset for fact_id in report.cited()}
+    assets |= {asset for part in report.parts for asset in getattr(part, "source_assets", ())}
+    return sorted(assets)
+
+
+def _study_page(site: _Site, report: Report, kit: Kit, body: Body) -> tuple[str, bytes]:
+    assets = _report_assets(report, kit.facts)
+    return _page(
+        "study.html",
+        site,
+        "../",
+        here="",
+        title=report.title,
+        summary=kit.inline(report.summary),
+        promise=promise_view(report.promise, kit.lineage.releases(assets)),
+        parts=body.parts,
+        sections=[part for part in body.parts if part["kind"] == "heading" and part["level"] == 2],
+        spent=kit.lineage.spent(assets),
+        charts=f"../data/{report.study}_charts.js" if body.charts else "",
+    )
+
+
+def _index_page(site: _Site, reports: list[Report], kit: Kit, sources: list[str]) -> tuple[str, bytes]:
+    cards = [
+        {
+            "href": f"{_STUDIES}{report.study}.html",
+            "title": report.title,
+            "summary": kit.inline(report.summary),
+            "promise": promise_view(report.promise, kit.lineage.releases(_report_assets(report, kit.facts))),
+            "facts": [kit.fact_view(fact_id) for fact_id in report.headline()[:3]],
+        }
+        for report in reports
+    ]
+    used = list(dict.fromkeys(report.promise for report in reports))
+    return _page(
+        "index.html",
+        site,
+        "",
+        here="Overview",
+        title=site.title,
+        summary=kit.prose(site.summary),
+        cards=cards,
+        spent=kit.lineage.spent(sources),
+        release_view=release_view,
+        promises=[promise_view(key, []) for key in used],
+        weakest=PROMISES[weakest(used)].name,
+        charts="",
+    )
+
+
+def _facts_page(site: _Site, reports: list[Report], kit: Kit, cited: Mapping[str, Fact]) -> tuple[str, bytes]:
+    told_by = {
+        fact_id: [
+            (report.title, f"{_STUDIES}{report.study}.html")
+            for report in reports
+            if fact_id in report.cited()
+        ]
+        for fact_id in cited
+    }
+    entries = []
+    for fact_id, fact in cited.items():
+        origin = kit.lineage[fact.source_asset]
+        releases = [release_view(release) for release in kit.lineage.releases([fact.source_asset])]
+        entries.append(
+            {**kit.fact_view(fact_id), "origin": origin, "releases": releases, "told_by": told_by[fact_id]}
+        )
+    return _page(
+        "facts.html",
+        site,
+        "",
+        here="Every number",
+        title="Every number and where it comes from",
+        entries=entries,
+        charts="",
+    )
+
+
+def _lineage_page(site: _Site, kit: Kit, sources: list[str], told: set[str]) -> tuple[str, bytes]:
+    origins = kit.lineage.upstream(sources)
+    network = lineage_network(origins, told)
+    entries = [
+        {"origin": origin, "release": release_view(origin) if origin.is_release else None}
+        for origin in origins
+    ]
+    return _page(
+        "lineage.html",
+        site,
+        "",
+        here="Lineage",
+        title="From the records to this page",
+        entries=entries,
+        known={origin.asset for origin in origins},
+        svg=draw_network(network, prefix="lineage"),
+        charts="",
+    )
+
+
+def _facts_csv(cited: Mapping[str, Fact]) -> bytes:
+    from hrtech.facts import FACT_COLUMNS
+
+    return csv_bytes(
+        FACT_COLUMNS, ([getattr(fact, name) for name in FACT_COLUMNS] for fact in cited.values())
+    )
+
+
+def _manifest(site: _Site, out: Files, assets: Lineage, sources: list[str]) -> bytes:
+    origins = assets.upstream(sources)
+    manifest = {
+        "title": site.title,
+        "simulated": site.simulated,
+        "ledger": {"sequence": site.ledger_sequence, "head": site.ledger_head},
+        "privacy": [
+            {
+                "population": spent.population,
+                "epsilon_at_most": spent.epsilon,
+                "delta_at_most": spent.delta,
+                "releases": [release.release_key for release in spent.releases],
+            }
+            for spent in assets.spent(sources)
+        ],
+        # a restricted asset is named, because the way begins there, but nothing more is said of it
+        "assets": {
+            origin.asset: {"zone": origin.zone}
+            | ({} if origin.zone == "restricted" else {"data_version": origin.data_version})
+            for origin in sorted(origins, key=lambda origin: origin.asset)
+        },
+        "files": {path: hashlib.sha256(content).hexdigest() for path, (_, content) in sorted(out.items())},
+    }
+    return (json.dumps(manifest, indent=1, ensure_ascii=False) + "\n").encode()
