@@ -52,6 +52,8 @@ class ColumnSpec:
     decimal: Literal[".", ","] = "."
 
     def __post_init__(self) -> None:
+        for field in ("values", "bands", "blank"):
+            _settle_list(self, field)
         _check_name(self)
         _check_fits_role(self)
         if self.values is not None:
@@ -74,6 +76,21 @@ class ColumnSpec:
     def setting(self, field: str) -> str:
         """Render the name of one of the column's settings, as messages give it."""
         return f"columns.{self.name}.{field}"
+
+
+def _settle_list(spec: ColumnSpec, field: str) -> None:
+    """Make a tuple of what YAML hands over as a list, and refuse a lone word, whose letters would be taken."""
+    given = getattr(spec, field)
+    if given is None or isinstance(given, tuple):
+        return
+    if not isinstance(given, list):
+        raise SourceError(
+            f"`{field}` is no list",
+            mend="Write a list, such as [a, b]",
+            column=spec.name,
+            setting=spec.setting(field),
+        )
+    object.__setattr__(spec, field, tuple(given))
 
 
 def _check_name(spec: ColumnSpec) -> None:
@@ -126,6 +143,13 @@ def _check_fits_role(spec: ColumnSpec) -> None:
             mend="Correct or drop it",
             column=spec.name,
             setting=spec.setting("decimal"),
+        )
+    if any(not isinstance(word, str) for word in spec.blank):
+        raise SourceError(
+            "a word for unknown is not text",
+            mend="Put it in quotes, such as '-9'",
+            column=spec.name,
+            setting=spec.setting("blank"),
         )
     if spec.unique and spec.role in ("multi_valued", "leave_out"):
         raise SourceError(

@@ -45,12 +45,21 @@ def read_delimited(
     if not text.strip():
         raise SourceError("the file is empty", mend="Put the table there, header first", file=file)
     mark = delimiter or find_delimiter(text, expected)
-    names, offset = first_record(text, mark)
+    header = first_record(text, mark)
+    if header is None:
+        raise SourceError(
+            "a quotation mark opens in the header and is not closed as it should be",
+            mend='Write a quotation mark within a name twice (""), and close each quoted name',
+            file=file,
+            row=1,
+        )
+    names, offset = header
     return Part(
         file=file,
         names=tuple(names),
         load=lambda wanted: _load(text, offset, names, wanted, mark, file),
         locate=lambda position: _lines(text, mark)[position],
+        header_row=next(line for line, _ in _records(text, mark, strict=False)),
     )
 
 

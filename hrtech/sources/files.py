@@ -27,6 +27,9 @@ FORMATS: Final[dict[str, Format]] = {
     ".xlsx": "xlsx",
 }
 _MAGIC: Final = frozenset("*?[")
+#: What tells that a file is another: of a local one (its content is compared too), and of one elsewhere.
+_LOCAL_TRAITS: Final = ("size", "mtime", "ino")
+_REMOTE_TRAITS: Final = ("size", "ETag", "etag", "md5", "mtime", "LastModified", "last_modified", "created")
 _CHUNK: Final = 1 << 22
 _KNOWN: Final = ", ".join(FORMATS)
 
@@ -114,7 +117,7 @@ def _identity(path: UPath) -> tuple[Any, ...]:
     """What a file system says of a file that changes when the file does."""
     path.fs.invalidate_cache()
     info = path.fs.info(path.path)
-    keys = ("size", "mtime", "ino", "ETag", "etag", "LastModified", "last_modified", "created", "md5")
+    keys = _LOCAL_TRAITS if _is_local(path) else _REMOTE_TRAITS
     return tuple(str(info[key]) for key in keys if key in info)
 
 

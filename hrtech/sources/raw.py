@@ -25,6 +25,7 @@ class Part:
         load: Loads the named columns; all have the same length.
         locate: Turns the position of a record into a row for people.
         spreadsheet: Cells may hold the errors of a spreadsheet.
+        header_row: Row of the header, where there is one.
         row_word: `row` where there is a header line or a line per record, else `record`.
     """
 
@@ -34,6 +35,7 @@ class Part:
     locate: Locate
     row_word: str = "row"
     spreadsheet: bool = False
+    header_row: int | None = None
 
 
 @dataclass

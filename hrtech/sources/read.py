@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Literal
+from typing import Final, Literal
 
 import pandas as pd
 from upath import UPath
@@ -24,6 +24,8 @@ from hrtech.sources.jsonlines import read_json_lines
 from hrtech.sources.raw import Part, string_together
 from hrtech.sources.spreadsheets import read_workbook
 from hrtech.sources.typed import type_columns
+
+_LONGEST_NAME: Final = 100
 
 Undeclared = Literal["leave_out", "error"]
 
@@ -72,7 +74,7 @@ def read_source(
             part = open_part(file, data, names, encoding, delimiter, sheet, date_formats)
             _check_header(part, columns, undeclared)
             parts.append(part)
-        _check_same_columns(parts, names)
+        _check_same_columns(parts)
         return type_columns(string_together(parts, names), columns)
 
 
@@ -184,7 +186,7 @@ def check_header_names(part: Part, *, known: bool = False) -> None:
             f"column {part.names.index('') + 1} has no name",
             mend="Name it in the header",
             file=part.file,
-            row=1 if part.row_word == "row" else None,
+            row=part.header_row,
         )
     for name, count in Counter(part.names).items():
         if count > 1:
@@ -193,14 +195,15 @@ def check_header_names(part: Part, *, known: bool = False) -> None:
                 f"columns {' and '.join(places)} have the same name" + ("" if name else ", none"),
                 mend="Give each column a name of its own in the header",
                 file=part.file,
-                row=1 if part.row_word == "row" else None,
+                row=part.header_row,
                 column=name if known and name else None,
             )
 
 
 def _missing(part: Part, spec: ColumnSpec, known: bool) -> SourceError:
-    close = difflib.get_close_matches(spec.name, part.names, n=1, cutoff=0.8)
-    folded = [name for name in part.names if name.casefold() == spec.name.casefold()]
+    tellable = [name for name in part.names if _tellable(name)]
+    close = difflib.get_close_matches(spec.name, tellable, n=1, cutoff=0.8)
+    folded = [name for name in tellable if name.casefold() == spec.name.casefold()]
     if folded or close:
         mend = f"Did you mean '{(folded or close)[0]}'? Names must agree letter by letter"
     elif known:
@@ -218,7 +221,7 @@ def _missing(part: Part, spec: ColumnSpec, known: bool) -> SourceError:
     )
 
 
-def _check_same_columns(parts: Sequence[Part], declared: Sequence[str]) -> None:
+def _check_same_columns(parts: Sequence[Part]) -> None:
     first = parts[0]
     for part in parts[1:]:
         lacks = [name for name in first.names if name not in part.names]
@@ -234,6 +237,11 @@ def _check_same_columns(parts: Sequence[Part], declared: Sequence[str]) -> None:
             )
 
 
+def _tellable(name: str) -> bool:
+    """A "name" of several lines may be records that a stray quotation mark swallowed."""
+    return len(name) <= _LONGEST_NAME and not set("\r\n") & set(name)
+
+
 def _listed(names: Sequence[str], most: int = 30) -> str:
-    shown = ", ".join(f"'{name}'" for name in names[:most])
+    shown = ", ".join(f"'{name}'" if _tellable(name) else "a name of several lines" for name in names[:most])
     return shown if len(names) <= most else f"{shown} and {len(names) - most} more"

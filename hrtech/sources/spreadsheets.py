@@ -78,6 +78,7 @@ def read_workbook(data: bytes, *, file: str, sheet: str | None, date_formats: Ma
         load=load,
         locate=lambda position: records[position][0],
         spreadsheet=True,
+        header_row=rows[0][0],
     )
 
 

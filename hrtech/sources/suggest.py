@@ -45,11 +45,11 @@ _IDENTIFYING: Final = frozenset(
         id uuid guid ref reference passport ssn nin iban account signature photo
         phone tel telephone mobile fax email mail url website
         name names surname firstname lastname fullname forename nickname
-        address street postcode zip zipcode latitude longitude lat lon
+        address street postcode zip zipcode latitude longitude lat lon dob birthdate birthday dateofbirth
         """,
     )
 )
-_MOST_WORDS: Final = 200
+_MOST_WORDS: Final = 300
 _ENOUGH: Final = 0.95
 
 
@@ -90,7 +90,7 @@ def suggest_columns(
 
 def _check_is_header(part: Part, columns: dict[str, pa.ChunkedArray]) -> None:
     """Without a header, the names in a draft would be the cells of the first record."""
-    if part.row_word == "record":
+    if part.header_row is None:
         return
     shapes = re.compile(f"(?:{_EMAIL})|(?:{_ISO})|(?:{_DAY_LIKE})")
     numbers = sum(bool(re.fullmatch(_NUMBER, name)) for name in part.names)
@@ -99,12 +99,13 @@ def _check_is_header(part: Part, columns: dict[str, pa.ChunkedArray]) -> None:
         for name, column in columns.items()
         if arrow_types.is_string(column.type)
     )
-    if any(shapes.fullmatch(name) for name in part.names) or 2 * numbers > len(part.names) or recurring:
+    strange = [name for name in part.names if "\n" in name or len(name) > 100 or shapes.fullmatch(name)]
+    if strange or 2 * numbers > len(part.names) or recurring:
         raise SourceError(
             "the first row looks like a record, not a header",
             mend="Put the names of the columns in the first row",
             file=part.file,
-            row=1,
+            row=part.header_row,
         )
 
 
@@ -112,7 +113,7 @@ def _suggest(name: str, column: pa.ChunkedArray) -> ColumnSpec:
     kind = column.type
     if arrow_types.is_list(kind) or arrow_types.is_large_list(kind):
         return ColumnSpec(name, "multi_valued")
-    identifying = bool(_name_parts(name) & _IDENTIFYING)
+    identifying = _identifies(name)
     if arrow_types.is_timestamp(kind) or arrow_types.is_date(kind):
         return ColumnSpec(name, "leave_out" if identifying else "date")
     if arrow_types.is_boolean(kind):
@@ -126,6 +127,12 @@ def _suggest(name: str, column: pa.ChunkedArray) -> ColumnSpec:
     if identifying or cells.empty:
         return ColumnSpec(name, "leave_out")
     return _by_shape(name, cells)
+
+
+def _identifies(name: str) -> bool:
+    """Tell by its name whether a column may identify people: directly, through a register, or by the day of birth."""
+    parts = _name_parts(name)
+    return bool(parts & _IDENTIFYING) or {"date", "birth"} <= parts
 
 
 def _name_parts(name: str) -> set[str]:

@@ -21,6 +21,7 @@ _MARKS: Final = (
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
 _SAMPLE: Final = 1 << 16
+_LONGEST_HEADER: Final = 1 << 20
 
 
 def to_utf8(data: bytes, encoding: str | None, *, file: str) -> bytes:
@@ -140,28 +141,44 @@ def _candidates(data: bytes) -> list[str]:
     ]
 
 
-def first_record(text: bytes, delimiter: str) -> tuple[list[str], int]:
+def first_record(text: bytes, delimiter: str) -> tuple[list[str], int] | None:
     """Read the header of a delimited file.
 
     Returns:
-        The fields, trimmed, and the offset of the bytes after them.
+        The fields, trimmed, and the offset of the bytes after them; None where its quotes are wrong.
     """
     window = 1 << 14
     while True:
         head = text[:window].decode("utf-8", errors="ignore")
         lines = io.StringIO(head, newline="")
-        fields = next((found for found in csv.reader(lines, delimiter=delimiter) if found), [])
-        consumed = len(head[: lines.tell()].encode("utf-8"))
-        if consumed < len(head.encode("utf-8")) or window >= len(text):
-            return [field.strip() for field in fields], consumed
+        fields: list[str] = []
+        try:
+            fields = next(
+                (found for found in csv.reader(lines, delimiter=delimiter, strict=True) if found), []
+            )
+        except csv.Error:  # perhaps only because the window ends within quotes
+            sound = False
+        else:
+            sound = lines.tell() < len(head) or window >= len(text)
+        if sound:
+            return [field.strip() for field in fields], len(head[: lines.tell()].encode("utf-8"))
+        if window >= min(len(text), _LONGEST_HEADER):
+            return None
         window *= 8
 
 
 def find_delimiter(text: bytes, expected: Collection[str]) -> str:
-    """Choose the delimiter under which the header shows most expected names, and then most fields."""
+    """Choose the delimiter under which the header shows most expected names, and then most fields.
 
-    def merit(delimiter: str) -> tuple[int, int]:
-        fields, _ = first_record(text, delimiter)
-        return len(set(fields) & set(expected)), len(fields)
-
-    return max(DELIMITERS, key=merit)
+    Where none splits the header but one is stopped by a quotation mark, it is that one, so that the mark is named.
+    """
+    headers = {delimiter: first_record(text, delimiter) for delimiter in DELIMITERS}
+    merits = {
+        delimiter: (len(set(header[0]) & set(expected)), len(header[0]))
+        for delimiter, header in headers.items()
+        if header is not None
+    }
+    stopped = [delimiter for delimiter in DELIMITERS if delimiter not in merits]
+    if stopped and max(merits.values(), default=(0, 0)) <= (0, 1):
+        return stopped[0]
+    return max(merits, key=merits.__getitem__)

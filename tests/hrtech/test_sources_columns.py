@@ -62,6 +62,12 @@ WRONG = {
         "no format of a date",
         "columns.age.date_format",
     ),
+    "a lone word": (dict(role="category", values="FM"), "`values` is no list", "columns.age.values"),
+    "blank not text": (
+        dict(role="number", blank=[-9]),
+        "a word for unknown is not text",
+        "columns.age.blank",
+    ),
     "decimal": (dict(role="number", decimal="'"), "the decimal mark must be", "columns.age.decimal"),
     "decimal role": (dict(role="text", decimal=","), "the decimal mark must be", "columns.age.decimal"),
     "unique role": (
@@ -158,3 +164,9 @@ def test_labels_are_distinct_for_any_edges(edges):
     labels = band_labels(edges)
     assert len(set(labels)) == len(edges) + 1
     assert banded(pd.Series(np.array(edges)), edges).tolist() == list(labels[1:])
+
+
+def test_lists_become_tuples_so_that_a_declaration_can_be_hashed():
+    spec = ColumnSpec("sex", "category", values=["F", "M"], blank=["-"])
+    assert spec == ColumnSpec("sex", "category", values=("F", "M"), blank=("-",))
+    assert hash(spec) == hash(ColumnSpec("sex", "category", values=("F", "M"), blank=("-",)))

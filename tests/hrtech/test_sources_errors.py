@@ -74,6 +74,26 @@ BAD_TEXT = {
         {},
         ", row 1, column 'name': columns 1 and 3 have the same name. Give each column a name of its own in the header",
     ),
+    "duplicate column after blank lines": (
+        f"\n\nname,age,name\n{CANARY},1,{CANARY}\n",
+        [NAME],
+        {},
+        ", row 3, column 'name': columns 1 and 3 have the same name. Give each column a name of its own in the header",
+    ),
+    "open quote in the header": (
+        f'name,"age\n{CANARY},1\n',
+        [NAME, AGE],
+        {},
+        ", row 1: a quotation mark opens in the header and is not closed as it should be. Write a quotation mark "
+        'within a name twice (""), and close each quoted name',
+    ),
+    "a header that swallowed records": (
+        f'name,"ages\n{CANARY},1\n",x\nx,1,2\n',
+        [NAME, AGE],
+        {},
+        ", column 'age': the declared column is missing. The file has 'name', a name of several lines, 'x' "
+        "[setting: columns]",
+    ),
     "unnamed column": (
         f"name,,age\n{CANARY},{CANARY},1\n",
         [NAME],
