@@ -4,11 +4,12 @@ Pure post-processing: reads a ``MarginalsRelease`` and nothing else, so it costs
 it is done. A variable is a single-valued column (with "unknown" as one of its states) or one value of a
 multi-valued column (held or not). The model is the tree of pairs with the most mutual information (Chow
 and Liu, IEEE Trans. Information Theory 1968); records are drawn from its root to its leaves, with counts
-rounded so that they still add up.
+rounded so that they still add up, and then exchange values until all published pairs fit as well as they
+can (``record_repair``).
 
-How well records agree with the aggregates: length 1 exactly; the pairs along the tree up to rounding, as
-far as the aggregates contradict one another neither in sign nor in sum; other pairs only as far as the
-tree carries them.
+How well records agree with the aggregates: length 1 exactly; pairs closely, as far as the published counts
+do not contradict one another (a suppressed pair is taken as one that should not occur). Combinations of
+three or more follow from the pairs alone. Work and memory grow with people times items.
 
 A multi-valued cell without any value comes out as unknown: the aggregates do not tell "none" from blank.
 """
@@ -23,6 +24,7 @@ from numpy.typing import NDArray
 from hrtech.counts import parse_attributes
 from hrtech.privacy.marginals_release import MarginalsRelease
 from hrtech.privacy.people import LIST_DTYPE
+from hrtech.privacy.record_repair import repaired
 
 _FITTING_ROUNDS = 100
 
@@ -202,7 +204,19 @@ def synthesise(release: MarginalsRelease, rng: np.random.Generator) -> pd.DataFr
         for value, counts in enumerate(fitted_table(table, have, wanted)):
             drawn[state[parent] == value] = rng.permutation(np.repeat(np.arange(len(counts)), counts))
         state[child] = drawn
-    return _records(release, [state[k] for k in range(len(variables))])
+    drawn_states = [state[k] for k in range(len(variables))]
+    if paired:
+        firsts = [v.first for v in variables]
+        drawn_states = repaired(drawn_states, firsts, marginals.pairs, _valid_pairs(release), rng)
+    return _records(release, drawn_states)
+
+
+def _valid_pairs(release: MarginalsRelease) -> NDArray[np.bool_]:
+    """Pairs of items that a person can hold: not two values of a single-valued column."""
+    column = np.repeat(np.arange(len(release.columns)), [len(c.values or ()) for c in release.columns])
+    multi = np.array([c.multi_valued for c in release.columns], dtype=bool)
+    apart = column[:, None] != column[None, :]
+    return (apart | multi[column][:, None]) & ~np.eye(len(column), dtype=bool)
 
 
 def _records(release: MarginalsRelease, states: list[NDArray[np.int64]]) -> pd.DataFrame:
