@@ -226,6 +226,13 @@ BAD_TEXT = {
         ": encoding 'utf-9' is unknown. Use the name of a Python codec, such as utf-8, cp1252 or utf-16 "
         "[setting: encoding]",
     ),
+    "an encoding that is not of text": (
+        f"name\n{CANARY}\n",
+        [NAME],
+        {"encoding": "base64"},
+        ": encoding 'base64' is unknown. Use the name of a Python codec, such as utf-8, cp1252 or utf-16 "
+        "[setting: encoding]",
+    ),
     "a delimiter of two characters": (
         f"name\n{CANARY}\n",
         [NAME],
