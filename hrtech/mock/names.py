@@ -34,7 +34,7 @@ class Tradition:
 
 _CYRILLIC = "абвгґдеєжзиіїйклмнопрстуфхцчшщьюяыэъё"
 _LATIN_STANDARD = "a b v h g d e ie zh z y i i i k l m n o p r s t u f kh ts ch sh shch - iu ia y e - io"
-_LATIN_ALTERNATIVE = "a b w g g d je je ż s i i ji j k l m n o p r s t u f ch c cz sz szcz - ju ja y e - jo"
+_LATIN_ALTERNATIVE = "a b w g g d e je ż s i i ji j k l m n o p r s t u f ch c cz sz szcz - ju ja y e - jo"
 
 TRADITIONS: dict[str, Tradition] = {
     "ukrainian": Tradition(
@@ -42,17 +42,17 @@ TRADITIONS: dict[str, Tradition] = {
         "Софія Дарина Христина Леся Зоряна",
         "Олександр Сергій Андрій Володимир Михайло Юрій Іван Дмитро Василь Петро Тарас Богдан Роман Ігор "
         "Максим Ярослав Євген Микола Степан Олег",
-        "Шевч Коваль Бондар Ткач Кравч Мельнич Лис Савч Панас Гриц Климч Зайч Федор Яким Дмитр Василь Марч Руд "
+        "Шевч Ковал Бондар Ткач Кравч Мельнич Лис Савч Панас Гриц Климч Зайч Федор Яким Дмитр Василь Марч Руд "
         "Хом Гав Пилип Чорн Степан Левч",
         "енко ук юк ський",
         cyrillic=True,
     ),
     "romanian": Tradition(
-        "Ioana Mihaela Andreea Elena Cristina Ștefania Țurcana Mădălina Florentina Gabriela Raluca Ileana "
+        "Ioana Mihaela Andreea Elena Cristina Ștefania Tatiana Mădălina Florentina Gabriela Raluca Ileana "
         "Anca Simona Viorica Daniela Loredana Irina",
         "Andrei Ștefan Ionuț Mihai Vasile Gheorghe Cătălin Răzvan Marius Dănuț Florin Nicolae Sorin Costel "
         "Bogdan Liviu Petru Tudor",
-        "Ion Popa Mun Stan Dum Ghe Râs Mol Vas Neag Șerb Tăn Cior Lup Bălt Cost Drag Florea Mar Ciob",
+        "Ion Pop Mun Stan Dum Gheorgh Râs Mol Vas Neag Șerb Tăn Cior Lup Bălt Cost Drag Flor Mar Ciob",
         "escu eanu u aru",
         rules=(("ș", "sh"), ("Ș", "Sh"), ("ț", "tz"), ("Ț", "Tz"), ("ă", "e"), ("â", "i")),
     ),
@@ -94,14 +94,23 @@ TRADITIONS: dict[str, Tradition] = {
         "a ang ha ary al ar",
         rules=(("sh", "s"), ("oo", "u"), ("ee", "i"), ("v", "w"), ("th", "t"), ("ou", "au"), ("w", "v")),
     ),
-    "south_east_asian": Tradition(
-        "Thị Lan|Thị Hồng|Thị Mai|Thu Hằng|Ngọc Ánh|Srey Mom|Chan Thou|Sokha|Nan Khin|Aye Aye|Khin Mar|Som Jai|"
-        "Malee|Dewi|Siti Nur|Sri Wahyuni",
-        "Văn Hùng|Đức Anh|Minh Quân|Quốc Bảo|Hữu Phước|Sok Heng|Dara|Zaw Min|Aung Ko|Kyaw Thu|Somchai|Budi|"
-        "Agus|Slamet|Wayan|Eko",
-        "Nguyễn|Trần|Phạm|Lê|Hoàng|Đặng|Bùi|Đỗ|Chea|Sok|Keo|Win|Htun|Oo|Srisai|Wongsak|Santoso|Wijaya|Hartono|"
-        "Suryadi|Saputra|Chanthavong|Phommasan|Seng",
-        rules=(("uy", "ui"), ("Ph", "F"), ("ck", "k"), ("th", "t"), ("oe", "u"), ("w", "v"), ("Kh", "K")),
+    "vietnamese": Tradition(
+        "Thị Lan|Thị Hồng|Thị Mai|Thu Hằng|Ngọc Ánh|Kim Chi|Thanh Hà|Mỹ Linh|Phương Thảo|Bích Ngọc",
+        "Văn Hùng|Đức Anh|Minh Quân|Quốc Bảo|Hữu Phước|Tuấn Kiệt|Xuân Trường|Công Danh|Thành Đạt|Hoài Nam",
+        "Nguyễn|Trần|Lê|Phạm|Hoàng|Huỳnh|Phan|Vũ|Võ|Đặng|Bùi|Đỗ|Hồ|Ngô|Dương|Lý|Đinh|Trương",
+        rules=(("ươ", "uo"), ("uỳ", "ui"), ("Ph", "F"), ("Hoà", "Hua"), ("Th", "T"), ("ễ", "e"), ("V", "W")),
+    ),
+    "mekong": Tradition(
+        "Srey Mom|Chan Thou|Sokha|Bopha|Nan Khin|Aye Aye|Khin Mar|Thin Thin|Som Jai|Malee|Pensri|Kanya",
+        "Sok Heng|Dara|Vuthy|Zaw Min|Aung Ko|Kyaw Thu|Somchai|Prasert|Wichai|Bounmy|Rithy|Thant Zin",
+        "Chea|Sok|Keo|Chhim|Prak|Win|Htun|Lwin|Srisai|Wongsak|Chaiyasit|Suwan|Chanthavong|Phommasan|Seng|Thongdee",
+        rules=(("Kh", "K"), ("Ky", "Gy"), ("th", "t"), ("Th", "T"), ("ch", "sh"), ("w", "v"), ("ee", "i")),
+    ),
+    "indonesian": Tradition(
+        "Dewi|Siti Nur|Sri Wahyuni|Yuliana|Ratna|Endang|Nurhayati|Kartini|Wulandari|Fitriani",
+        "Budi|Agus|Slamet|Wayan|Eko|Joko|Suryanto|Hendra|Dwi Putra|Rudi",
+        "Santoso|Wijaya|Hartono|Suryadi|Saputra|Kusuma|Nugroho|Setiawan|Lestari|Hidayat|Purnomo|Susanto",
+        rules=(("J", "Dj"), ("u", "oe"), ("Y", "J"), ("y", "j")),
     ),
     "hispanic": Tradition(
         "María José|Guadalupe|Ana Lucía|Rosario|Marisol|Jocelyn|Maricel|Lourdes|Verónica|Yesenia|Analyn|Gloria|"

@@ -13,10 +13,10 @@ import numpy as np
 
 CITIZENSHIPS: dict[str, str] = {
     "UKR": "ukrainian", "PHL": "hispanic", "NGA": "west_african", "ROU": "romanian", "NPL": "south_asian",
-    "VNM": "south_east_asian", "MMR": "south_east_asian", "MEX": "hispanic", "IDN": "south_east_asian",
-    "BGD": "south_asian", "KHM": "south_east_asian", "MDA": "romanian", "ETH": "east_african",
+    "VNM": "vietnamese", "MMR": "mekong", "MEX": "hispanic", "IDN": "indonesian",
+    "BGD": "south_asian", "KHM": "mekong", "MDA": "romanian", "ETH": "east_african",
     "COL": "hispanic", "MAR": "arabic", "GHA": "west_african", "USA": "anglophone", "IND": "south_asian",
-    "GBR": "anglophone", "SYR": "arabic", "UGA": "east_african", "THA": "south_east_asian",
+    "GBR": "anglophone", "SYR": "arabic", "UGA": "east_african", "THA": "mekong",
 }  # fmt: skip
 """Citizenships, commonest first, with the naming tradition of their people."""
 

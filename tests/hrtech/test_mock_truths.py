@@ -205,9 +205,10 @@ def test_exploiting_employers_have_more_victims(demo):
 
 def test_activity_pairs_share_events_at_once_or_in_turn(demo, null_demo):
     def shared(world, keys, kind):
-        table = world.tables["activity"]
-        by_company = {c: set(map(tuple, rows[keys].to_numpy())) for c, rows in table.groupby("company_id")}
         links = demo.truth["truth_activity_links"].query("kind == @kind")
+        table = world.tables["activity"]
+        table = table[table["company_id"].isin([*links["company_a"], *links["company_b"]])]
+        by_company = {c: set(map(tuple, rows[keys].to_numpy())) for c, rows in table.groupby("company_id")}
         pairs = zip(links["company_a"], links["company_b"], strict=True)
         return np.mean([len(by_company.get(a, set()) & by_company.get(b, set())) for a, b in pairs])
 

@@ -227,15 +227,15 @@ def test_repr_shows_no_record(world):
 
 
 def test_tiny_is_quick():
-    start = time.perf_counter()
+    start = time.process_time()
     generate_world("tiny", 5)
-    assert time.perf_counter() - start < 2
+    assert time.process_time() - start < 2
 
 
 def test_demo_has_its_size_and_a_long_tail():
-    start = time.perf_counter()
+    start = time.process_time()
     world = generate_world("demo", SEED)
-    assert time.perf_counter() - start < 12
+    assert time.process_time() - start < 12
     assert world.truth["truth_persons"]["person_id"].nunique() == SIZES["demo"].persons
     counts = world.truth["truth_case_counts"]
     pairs = counts.loc[counts["length"] == 2, "count"]
@@ -252,9 +252,9 @@ def test_demo_has_its_size_and_a_long_tail():
 
 @pytest.mark.slow
 def test_large_is_feasible():
-    start = time.perf_counter()
+    start = time.process_time()
     world = generate_world("large", SEED)
-    assert time.perf_counter() - start < 240
+    assert time.process_time() - start < 240
     assert world.truth["truth_persons"]["person_id"].nunique() == SIZES["large"].persons
 
 
