@@ -15,7 +15,7 @@ from upath import UPath
 
 from hrtech.sources.errors import SourceError, shown
 
-Format = Literal["csv", "tsv", "parquet", "jsonl", "xlsx"]
+Format = Literal["csv", "tsv", "parquet", "jsonl", "excel"]
 FORMATS: Final[dict[str, Format]] = {
     ".csv": "csv",
     ".tsv": "tsv",
@@ -24,7 +24,7 @@ FORMATS: Final[dict[str, Format]] = {
     ".pq": "parquet",
     ".jsonl": "jsonl",
     ".ndjson": "jsonl",
-    ".xlsx": "xlsx",
+    ".xlsx": "excel",
 }
 _MAGIC: Final = frozenset("*?[")
 #: What tells that a file is another: of a local one (its content is compared too), and of one elsewhere.
@@ -55,7 +55,7 @@ def find_files(path: str | Path | UPath, format: str | None = None) -> list[Sour
 
     Args:
         path: A file, a folder or a glob; local or an fsspec URL.
-        format: `csv`, `tsv`, `parquet`, `jsonl` or `xlsx`; by suffix where it is not given.
+        format: `csv`, `tsv`, `parquet`, `jsonl` or `excel`; by suffix where it is not given.
 
     Raises:
         SourceError: Nothing is there, or the format is unknown.

@@ -48,7 +48,7 @@ def read_source(
         path: A file, a folder or a glob; local, or an fsspec URL. Files of a folder are read in the order of
             their names and must have the same columns.
         columns: The declared columns; the result has these, in this order, without those to leave out.
-        format: `csv`, `tsv`, `parquet`, `jsonl` or `xlsx`; by suffix where it is not given.
+        format: `csv`, `tsv`, `parquet`, `jsonl` or `excel` (.xlsx); by suffix where it is not given.
         encoding: Encoding of text; found where it is not given and one answer is certain.
         delimiter: Delimiter of CSV; found from the header where it is not given.
         sheet: Sheet of a workbook that has several.
@@ -123,7 +123,7 @@ def open_part(
         return read_parquet(data, file=file.shown)
     if file.format == "jsonl":
         return read_json_lines(data, file=file.shown, encoding=encoding)
-    if file.format == "xlsx":
+    if file.format == "excel":
         return read_workbook(data, file=file.shown, sheet=sheet, date_formats=date_formats or {})
     if file.format == "tsv":
         delimiter = delimiter or "\t"

@@ -66,7 +66,7 @@ def to_utf8(data: bytes, encoding: str | None, *, file: str) -> bytes:
 
 def _known_codec(encoding: str, file: str) -> None:
     try:
-        b"".decode(encoding)  # also refuses codecs that are not of text, such as base64
+        " ".encode(encoding)  # also refuses codecs that are not of text, such as base64
     except LookupError:
         known = False
     else:

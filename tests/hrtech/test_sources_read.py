@@ -417,3 +417,20 @@ def test_numbers_and_moments_survive(numbers, days, tmp_path):
     frame = read_source(path, columns=[ColumnSpec("n", "number"), ColumnSpec("d", "date")])
     assert [None if pd.isna(number) else number for number in frame["n"]] == numbers
     assert [None if pd.isna(day) else day.to_pydatetime() for day in frame["d"]] == days
+
+
+@pytest.mark.parametrize("format", ["csv", "tsv", "jsonl", "parquet", "excel"])
+def test_a_declared_format_needs_no_suffix(format, tmp_path):
+    path = tmp_path / "cases"
+    frame = pd.DataFrame({"age": [1, 2], "name": ["x", "y"]})
+    if format == "excel":
+        frame.to_excel(tmp_path / "cases.xlsx", index=False)
+        (tmp_path / "cases.xlsx").rename(path)
+    elif format == "parquet":
+        frame.to_parquet(path)
+    elif format == "jsonl":
+        frame.to_json(path, orient="records", lines=True)
+    else:
+        frame.to_csv(path, index=False, sep="\t" if format == "tsv" else ",")
+    columns = [ColumnSpec("age", "number"), ColumnSpec("name", "text")]
+    assert read_source(path, columns=columns, format=format)["age"].tolist() == [1, 2]
