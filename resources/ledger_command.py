@@ -1,4 +1,4 @@
-"""`python -m resources.privacy_ledger verify | statement | backup FILE | restore FILE`, for an operator."""
+"""`python -m resources.privacy_ledger create | verify | statement | backup FILE | restore FILE`, for an operator."""
 
 import argparse
 import os
@@ -48,6 +48,9 @@ def _parser() -> argparse.ArgumentParser:
         help="folder of populations; default: budgets as the ledger recorded them",
     )
     commands = parser.add_subparsers(required=True)
+    commands.add_parser(
+        "create", help="create tables, key and first entry before the first release does"
+    ).set_defaults(command=_create)
     commands.add_parser("verify", help="check the chain, the kept bytes and the triggers").set_defaults(
         command=_verify
     )
@@ -62,6 +65,12 @@ def _parser() -> argparse.ArgumentParser:
         sub.add_argument("file", type=Path)
         sub.set_defaults(command=command)
     return parser
+
+
+def _create(ledger: PrivacyLedger, options: argparse.Namespace) -> str:
+    session = ledger.session()
+    session.open()
+    return f"The ledger is at {session.database.shown}, its key at {session.key_path}. Back both up, apart."
 
 
 def _verify(ledger: PrivacyLedger, options: argparse.Namespace) -> str:

@@ -111,6 +111,8 @@ class LedgerDatabase:
                 # released bytes and requests never reach a log through an error
                 hide_parameters=True,
                 connect_args={"timeout": WAIT} if self._sqlite else {"connect_timeout": 30},
+                # what is read after the lock was waited for must be what the other writer left
+                **({} if self._sqlite else {"isolation_level": "READ COMMITTED"}),
             )
         except ModuleNotFoundError as error:
             raise LedgerUnavailable(
@@ -146,7 +148,7 @@ class LedgerDatabase:
             self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             # before SQLite creates it with the mode of the umask
             os.close(os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600))
-        with self._transaction(writing=True, lock=False) as connection:
+        with self._transaction(writing=True) as connection:
             if sa.inspect(connection).has_table(ENTRIES.name):
                 return
             _schema.create_all(connection)
@@ -168,12 +170,12 @@ class LedgerDatabase:
             yield connection
 
     @contextlib.contextmanager
-    def _transaction(self, *, writing: bool, lock: bool = True) -> Iterator[sa.Connection]:
+    def _transaction(self, *, writing: bool) -> Iterator[sa.Connection]:
         try:
             options = self._engine.execution_options(ledger_writing=writing)
             with options.begin() as connection:
                 if writing and not self._sqlite:
-                    _lock_postgres(connection, table=lock)
+                    _lock_postgres(connection)
                 yield connection
         except sa.exc.OperationalError as error:
             # such an error speaks of connections, locks and disks, never of what is in a row
@@ -265,12 +267,8 @@ def _sqlite_begin(connection: sa.Connection) -> None:
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN")
 
 
-def _lock_postgres(connection: sa.Connection, *, table: bool) -> None:
+def _lock_postgres(connection: sa.Connection) -> None:
     connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{WAIT}s'")
     connection.exec_driver_sql("SET LOCAL synchronous_commit = on")
-    if table:
-        # whoever reads may go on; whoever writes, by any program, waits
-        connection.exec_driver_sql(f"LOCK TABLE {ENTRIES.name} IN EXCLUSIVE MODE")
-    else:
-        # before the tables exist there is only a number to lock: the first 8 bytes of sha256("hrtech ledger")
-        connection.exec_driver_sql("SELECT pg_advisory_xact_lock(1846930283705715312)")
+    # not LOCK TABLE, which needs the right to change rows; the first 8 bytes of sha256("hrtech ledger")
+    connection.exec_driver_sql("SELECT pg_advisory_xact_lock(1846930283705715312)")

@@ -63,6 +63,7 @@ def _rounded_up(exact: Fraction) -> float:
     return nearest if Fraction(nearest) >= exact else math.nextafter(nearest, math.inf)
 
 
+@lru_cache(maxsize=4096)
 def epsilon_of(rho: float, delta: float, delta_spent: float = 0.0) -> float:
     """Return the epsilon that a zCDP loss amounts to at a delta, by OpenDP's curve.
 

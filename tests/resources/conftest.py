@@ -176,6 +176,12 @@ class LedgerPlace:
             self.raw("DROP TABLE privacy_ledger_entries", "DROP TABLE privacy_ledger_artefacts")
 
 
+@pytest.fixture
+def ledger_home():
+    """Makes ledgers at a given home and URL."""
+    return LedgerPlace
+
+
 @pytest.fixture(params=["sqlite", "postgresql"])
 def ledger_place(request, tmp_path):
     """Makes ledgers on each database: each call returns a new, empty `LedgerPlace`."""

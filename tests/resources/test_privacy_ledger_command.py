@@ -38,6 +38,15 @@ def test_an_empty_ledger(command):
     assert command("statement") == (0, "Privacy ledger: nothing was ever released.\n")
 
 
+def test_create_makes_a_ledger_once(command, place):
+    code, text = command("create")
+    assert code == 0 and "***" in text if place.database.path is None else "ledger.sqlite" in text
+    key = (place.home / "keys" / "ledger.key").read_bytes()
+    assert command("create") == (code, text)
+    assert command("verify")[1].startswith("The ledger holds together: 1 entries")
+    assert (place.home / "keys" / "ledger.key").read_bytes() == key
+
+
 def test_statement_with_and_without_the_register(command, released):
     code, text = command("statement")
     assert code == 0 and "cases/aggregates: differential-privacy, marginals 1; epsilon 1 " in text

@@ -4,6 +4,7 @@ import os
 import stat
 
 import pytest
+import sqlalchemy as sa
 
 from hrtech.privacy.chain import Head
 from hrtech.privacy.errors import KeyMissing, LedgerUnavailable
@@ -99,6 +100,41 @@ def test_no_password_and_no_parameter_in_a_message(postgres_database, place):
     text = str(caught.value)
     assert "password authentication failed" in text and "tester:***@" in text
     assert "wrong" not in text
+
+
+def test_a_role_that_only_reads_and_adds_can_release(postgres_database, tmp_path, ask, ledger_home):
+    url = sa.make_url(postgres_database())
+    place = ledger_home(tmp_path / "home", url.render_as_string(hide_password=False))
+    place.ledger().session().open()
+    role = f"adder_{url.database}"
+    place.raw(
+        f"CREATE ROLE {role} LOGIN PASSWORD 'adder'",
+        f"GRANT SELECT, INSERT ON privacy_ledger_entries, privacy_ledger_artefacts TO {role}",
+    )
+    try:
+        limited = url.set(username=role, password="adder").render_as_string(hide_password=False)
+        released = place.ledger(url=limited).release(ask(), noise)
+        assert place.ledger().release(ask(), noise).artefacts == released.artefacts
+        assert place.ledger(url=limited).verify() == 4
+        with pytest.raises(sa.exc.ProgrammingError, match="must be owner"):
+            ledger_home(tmp_path / "other", limited).raw(
+                "ALTER TABLE privacy_ledger_entries DISABLE TRIGGER USER"
+            )
+    finally:
+        place.raw(f"DROP OWNED BY {role}", f"DROP ROLE {role}")
+
+
+def test_a_busy_postgres_says_so(postgres_database, monkeypatch):
+    url = postgres_database()
+    LedgerDatabase(url).prepare()
+    monkeypatch.setattr("resources.ledger_database.WAIT", 1)
+    second = LedgerDatabase(url)
+    with (
+        LedgerDatabase(url).writing(),
+        pytest.raises(LedgerUnavailable, match="lock timeout"),
+        second.writing(),
+    ):
+        pass
 
 
 @pytest.mark.parametrize("url", ["sqlite://", "sqlite:///:memory:"])
