@@ -32,9 +32,8 @@ from hrtech.counts.encoding import (
     EncodedColumn,
     EncodingError,
     encode,
-    limit_attributes,
-    restrict_values,
 )
+from hrtech.counts.restriction import limit_attributes, restrict_values
 
 __all__ = [
     "ABSENT",

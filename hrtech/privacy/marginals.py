@@ -24,8 +24,7 @@ Bound: lengths 1 and 2. Does not belong here: the ledger, files, synthetic recor
 
 import json
 import secrets
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from statistics import NormalDist
 from typing import Any
 
@@ -38,12 +37,11 @@ from hrtech.counts import (
     count_combinations,
     encode,
     limit_attributes,
-    possible_cells,
     render_cells,
     restrict_values,
 )
 from hrtech.privacy import discrete_noise
-from hrtech.privacy.accounting import Charge, rho_of, total
+from hrtech.privacy.accounting import Charge
 from hrtech.privacy.consistency import NoisyMarginals, consistent_counts
 from hrtech.privacy.marginals_declared import (
     BudgetShares,
@@ -51,8 +49,8 @@ from hrtech.privacy.marginals_declared import (
     MarginalsError,
     MarginalsSchema,
     MarginalsSettings,
-    most_attributes,
 )
+from hrtech.privacy.marginals_plan import Plan, plan_release
 from hrtech.privacy.marginals_release import MarginalsRelease
 from hrtech.privacy.people import LIST_DTYPE, is_multi_valued, one_row_per_person
 
@@ -73,82 +71,13 @@ __all__ = [
 ]
 
 
-@dataclass(frozen=True)
-class _Plan:
-    """Noise and price of every step; made of settings and schema alone."""
-
-    cap: int
-    cap_is_declared: bool
-    scales: Mapping[str, float]
-    threshold: int | None
-    charge: Charge
-
-
-def _cap(settings: MarginalsSettings, schema: MarginalsSchema) -> tuple[int, bool]:
-    """K, and whether it was declared below what the schema allows."""
-    bound, declared = schema.most_attributes(), settings.max_attributes_per_person
-    if bound is None and declared is None:
-        names = ", ".join(c.name for c in schema.undeclared if c.multi_valued)
-        raise MarginalsError(
-            f"max_attributes_per_person: declare it, or declare the values of {names}; without either nothing "
-            f"bounds what one person contributes"
-        )
-    if declared is None or (bound is not None and bound <= declared):
-        return int(bound or 0), False
-    return declared, True
-
-
-def _check_cells(settings: MarginalsSettings, schema: MarginalsSchema) -> None:
-    """Refuse more pairs than allowed, as far as they are known before the draw."""
-    if settings.reporting_length < 2:
-        return
-    declared = [(len(c.values), c.multi_valued) for c in schema.columns if c.values is not None]
-    # undeclared values: at worst all pairs of max_vocabulary values meet
-    extra = [(settings.max_vocabulary, True)] if schema.undeclared else []
-    pairs = possible_cells(declared + extra, 2)[2]
-    if pairs > settings.max_cells:
-        largest = sorted(schema.columns, key=lambda c: -len(c.values or ()))[:3]
-        named = ", ".join(f"{c.name} ({len(c.values or ()):,} values)" for c in largest if c.values)
-        raise MarginalsError(
-            f"max_cells: {pairs:,} pairs may be measured, more than {settings.max_cells:,}; leave out or band the "
-            f"columns with most values ({named or 'undeclared ones'}), lower max_vocabulary, or use "
-            f"reporting_length 1"
-        )
-
-
-def _plan(settings: MarginalsSettings, schema: MarginalsSchema) -> _Plan:
-    _check_cells(settings, schema)
-    cap, declared = _cap(settings, schema)
-    keys = min(cap, most_attributes(schema.undeclared) or cap) if schema.undeclared else 0
-    squared = {"people": 1, "vocabulary": keys, "length_1": cap, "length_2": cap * (cap - 1) // 2}
-    shares = asdict(settings.shares)
-    if settings.reporting_length < 2:
-        squared["length_2"] = 0
-    steps = {step: shares[step] for step, size in squared.items() if size}
-    delta = settings.delta * settings.vocabulary_delta_share if keys else 0.0
-    rho = rho_of(settings.epsilon, settings.delta, delta)
-    if not rho > 0:
-        raise MarginalsError("settings: epsilon and delta leave no budget at all")
-    scales, charges, threshold = {}, [], None
-    for step, share in steps.items():
-        sensitivity = discrete_noise.root_above(squared[step])
-        scale = discrete_noise.scale_for(sensitivity, rho * share / sum(steps.values()))
-        scales[step] = scale
-        if step == "vocabulary":
-            threshold = discrete_noise.threshold_for(scale, keys, delta)
-            charges.append(Charge(*discrete_noise.threshold_charge(scale, threshold, keys)))
-        else:
-            charges.append(Charge(discrete_noise.vector_rho(scale, sensitivity)))
-    return _Plan(cap, declared, scales, threshold, total(charges))
-
-
 def price(settings: MarginalsSettings, schema: MarginalsSchema) -> Charge:
     """What ``draw`` will cost: the sum of OpenDP's privacy maps of the steps that run.
 
     Raises:
         MarginalsError: if no release is possible with these settings.
     """
-    return _plan(settings, schema).charge
+    return plan_release(settings, schema).charge
 
 
 def draw(frame: pd.DataFrame, settings: MarginalsSettings, schema: MarginalsSchema) -> MarginalsRelease:
@@ -179,7 +108,7 @@ def _draw(
 
     No setting, component or resource reaches this function; ``draw`` is the only caller outside tests.
     """
-    plan = _plan(settings, schema)
+    plan = plan_release(settings, schema)
     encoded = limit_attributes(_encoded(frame, schema), plan.cap, chooser)
     noisy_people = int(noise.vector(np.array([len(frame)]), plan.scales["people"])[0])
     if plan.threshold is not None:
@@ -226,7 +155,7 @@ def _private_vocabulary(
     encoded: Encoded,
     settings: MarginalsSettings,
     schema: MarginalsSchema,
-    plan: _Plan,
+    plan: Plan,
     noise: discrete_noise.Noise,
 ) -> dict[str, tuple[str, ...]]:
     """Values of the undeclared columns whose noisy count reaches the threshold."""
@@ -247,7 +176,7 @@ def _private_vocabulary(
 
 
 def _measure(
-    encoded: Encoded, people: int, settings: MarginalsSettings, plan: _Plan, noise: discrete_noise.Noise
+    encoded: Encoded, people: int, settings: MarginalsSettings, plan: Plan, noise: discrete_noise.Noise
 ) -> NoisyMarginals:
     """Noisy counts of every valid cell."""
     exact = count_combinations(
@@ -305,7 +234,7 @@ def _rows(
     )
 
 
-def _parameters(settings: MarginalsSettings, plan: _Plan, measured: NoisyMarginals) -> dict[str, Any]:
+def _parameters(settings: MarginalsSettings, plan: Plan, measured: NoisyMarginals) -> dict[str, Any]:
     return {
         "mechanism": MECHANISM,
         "settings": asdict(settings),
@@ -319,7 +248,7 @@ def _parameters(settings: MarginalsSettings, plan: _Plan, measured: NoisyMargina
     }
 
 
-def _warnings(settings: MarginalsSettings, plan: _Plan, people: int) -> tuple[str, ...]:
+def _warnings(settings: MarginalsSettings, plan: Plan, people: int) -> tuple[str, ...]:
     found = []
     if settings.delta * max(people, 1) >= 1:
         found.append(

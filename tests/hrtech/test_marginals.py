@@ -349,7 +349,7 @@ def test_a_rare_undeclared_value_hardly_ever_comes_out():
     noise.above_threshold = lambda counts, scale, threshold: noise.real.above_threshold(
         counts, scale, threshold
     )
-    for _ in range(300):
+    for _ in range(150):
         release = marginals._draw(frame, EXAMPLE, OPEN_SCHEMA, noise, np.random.default_rng(0))
         assert release.vocabulary["town"] == ()
 
