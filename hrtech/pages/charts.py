@@ -17,6 +17,9 @@ Spec = dict[str, Any]
 
 _SCHEMA: Final = "https://vega.github.io/schema/vega-lite/v6.json"
 _ROW: Final = 30
+_CURVE: Final = 660
+#: An upright stroke, which stays in sight when a dot lies on it.
+_STROKE: Final = "M-0.13,-1H0.13V1H-0.13Z"
 
 
 def bars(
@@ -56,7 +59,10 @@ def bars(
     if low and high:
         layers.append(_whisker({"y": y}, low, high, tooltip))
     return _spec(
-        data, layers, _columns((category, category_title), (value, value_title), low, high), step=_ROW
+        data,
+        layers,
+        _columns((category, category_title), (value, value_title), low, high),
+        step=(_ROW, category),
     )
 
 
@@ -96,7 +102,14 @@ def timeline(
     x = {"field": time, "type": "temporal", "title": None, "scale": {"type": "utc"}, "axis": {"grid": False}}
     colour: Spec = {}
     if series:
-        colour = {"color": {"field": series, "type": "nominal", "sort": None, "legend": {}}}
+        colour = {
+            "color": {
+                "field": series,
+                "type": "nominal",
+                "sort": None,
+                "legend": {"offset": 30, "symbolType": "stroke", "symbolOpacity": 1, "symbolStrokeWidth": 3},
+            }
+        }
     tooltip = [
         {"field": time, "type": "temporal", "title": time_title or time, "timeUnit": "utcyearmonthdate"},
         *([{"field": series, "title": series}] if series else []),
@@ -107,7 +120,7 @@ def timeline(
         band = {"y": {"field": low, "type": "quantitative"}, "y2": {"field": high}}
         layers.append({"mark": {"type": "area", "opacity": 0.18}, "encoding": {"x": x, **band, **colour}})
     y = _amount(value, value_title, number_format, zero=zero)
-    dots = {"filled": True, "size": 36}
+    dots = {"filled": True, "size": 26}
     layers.append(
         {
             "mark": {"type": "line", "point": dots, "interpolate": "linear"},
@@ -115,10 +128,14 @@ def timeline(
         }
     )
     if event:
-        at = {"x": {"datum": event, "type": "temporal", "scale": {"type": "utc"}}}
-        layers.append({"mark": {"type": "rule", "color": MUTED, "strokeDash": [4, 3]}, "encoding": at})
+        # data of its own, or the mark would be drawn once for each row
+        here = {"data": {"values": [{"at": event, "words": event_label}]}}
+        at = {"x": {**x, "field": "at"}}
+        layers.append(
+            {**here, "mark": {"type": "rule", "color": MUTED, "strokeDash": [4, 3]}, "encoding": at}
+        )
         words = {"type": "text", "align": "left", "baseline": "top", "dx": 6, "dy": 4, "color": MUTED, "y": 0}
-        layers.append({"mark": words, "encoding": {**at, "text": {"datum": event_label}}})
+        layers.append({**here, "mark": words, "encoding": {**at, "text": {"field": "words"}}})
     columns = _columns((time, time_title), (value, value_title), low, high)
     if series:
         columns.insert(1, [series, series])
@@ -161,8 +178,7 @@ def forest(
     x = _amount(estimate, estimate_title, number_format, zero=False)
     layers: list[Spec] = []
     if reference is not None:
-        line = {"type": "rule", "color": RULE, "strokeDash": [4, 3]}
-        layers.append({"mark": line, "encoding": {"x": {"datum": reference, "type": "quantitative"}}})
+        layers.append(_reference("x", reference))
     interval = {"x": _amount(low, estimate_title, number_format, zero=False), "x2": {"field": high}}
     layers.append(
         {
@@ -172,7 +188,10 @@ def forest(
     )
     layers.append({"mark": {"type": "point"}, "encoding": {"y": y, "x": x, "tooltip": tooltip, **colour}})
     return _spec(
-        data, layers, _columns((label, label_title), (estimate, estimate_title), low, high), step=_ROW
+        data,
+        layers,
+        _columns((label, label_title), (estimate, estimate_title), low, high),
+        step=(_ROW, label),
     )
 
 
@@ -213,12 +232,9 @@ def specification_curve(
     tooltip += [{"field": choice, "title": choice} for choice in choices]
     above = {
         "height": 220,
-        "width": 520,
+        "width": _CURVE,
         "layer": [
-            {
-                "mark": {"type": "rule", "color": RULE, "strokeDash": [4, 3]},
-                "encoding": {"y": {"datum": reference, "type": "quantitative"}},
-            },
+            _reference("y", reference),
             {
                 "mark": {"type": "rule", "color": BLUE, "opacity": 0.45, "strokeWidth": 2},
                 "encoding": {
@@ -239,7 +255,7 @@ def specification_curve(
     }
     below = {
         "data": {"values": made},
-        "width": 520,
+        "width": _CURVE,
         "height": {"step": 22},
         "mark": {"type": "tick", "orient": "vertical", "color": BLUE, "thickness": 3, "size": 13},
         "encoding": {
@@ -250,7 +266,7 @@ def specification_curve(
     columns = [["specification", "Specification"], *_columns((estimate, estimate_title), None, low, high)]
     columns += [[choice, choice] for choice in choices]
     spec = _spec(rows, [], columns)
-    del spec["layer"], spec["width"], spec["autosize"]
+    del spec["layer"], spec["width"]
     return {**spec, "vconcat": [above, below], "spacing": 14, "resolve": {"scale": {"x": "shared"}}}
 
 
@@ -285,13 +301,13 @@ def dots_compared(
     )
     names = [released_title, truth_title]
     colour = {"scale": {"domain": names, "range": [BLUE, ORANGE]}, "type": "nominal"}
-    shape = {"scale": {"domain": names, "range": ["circle", "diamond"]}, "type": "nominal"}
+    shape = {"scale": {"domain": names, "range": ["circle", _STROKE]}, "type": "nominal"}
     join = {"x": _amount(released, value_title, number_format), "x2": {"field": truth}, "y": y}
     layers: list[Spec] = [{"mark": {"type": "rule", "strokeWidth": 2}, "encoding": join}]
-    for field, name in ((truth, truth_title), (released, released_title)):
+    for field, name, size in ((released, released_title, 110), (truth, truth_title, 420)):
         layers.append(
             {
-                "mark": {"type": "point", "size": 95},
+                "mark": {"type": "point", "size": size},
                 "encoding": {
                     "y": y,
                     "x": _amount(field, value_title, number_format),
@@ -302,7 +318,7 @@ def dots_compared(
             }
         )
     columns = [[category, category_title or category], [released, released_title], [truth, truth_title]]
-    return _spec(data, layers, columns, step=_ROW)
+    return _spec(data, layers, columns, step=(_ROW, category))
 
 
 def heatmap(
@@ -359,7 +375,7 @@ def heatmap(
         },
     ]
     columns = [[y, y_title or y], [x, x_title or x], [value, value_title or value]]
-    return _spec(rows, layers, columns, step=34)
+    return _spec(rows, layers, columns, step=(34, y))
 
 
 def _spec(
@@ -367,17 +383,19 @@ def _spec(
     layers: list[Spec],
     columns: list[list[str]],
     *,
-    step: int | None = None,
+    step: tuple[int, str] | None = None,
     height: int | None = None,
 ) -> Spec:
     rows = _records(data)
-    size: Spec = {"height": {"step": step}} if step else {"height": height} if height else {}
+    if step:
+        # a height in pixels, so that the width alone has to fit
+        height = step[0] * len({row[step[1]] for row in rows})
+    size: Spec = {"height": height} if height else {}
     return {
         "$schema": _SCHEMA,
         "usermeta": {"table": columns},
         "data": {"values": rows},
         "width": "container",
-        "autosize": {"type": "fit-x", "contains": "padding"},
         **size,
         "layer": layers,
     }
@@ -395,6 +413,14 @@ def _amount(field: str, title: str, number_format: str, *, zero: bool = True) ->
         "title": title or None,
         "scale": {"zero": zero, "nice": True},
         "axis": {"format": number_format},
+    }
+
+
+def _reference(channel: str, value: float) -> Spec:
+    return {
+        "data": {"values": [{"reference": value}]},
+        "mark": {"type": "rule", "color": RULE, "strokeDash": [4, 3]},
+        "encoding": {channel: {"field": "reference", "type": "quantitative"}},
     }
 
 

@@ -131,7 +131,7 @@ def draw_svg(spec: Mapping[str, Any], *, prefix: str, label: str) -> str:
 
     drawn = live_spec(spec, label)
     if drawn.get("width") == "container":
-        drawn["width"] = WIDTH
+        drawn |= {"width": WIDTH, "autosize": {"type": "fit-x", "contains": "padding"}}
     svg = vl_convert.vegalite_to_svg(json.dumps(drawn), allowed_base_urls=[])
     return clean_svg(svg, prefix=prefix, label=label)
 

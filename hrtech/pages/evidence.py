@@ -12,17 +12,26 @@ from importlib.resources import files
 from typing import Any, Final
 
 import pandas as pd
+from markupsafe import Markup
 
-from hrtech.facts import Fact, JudgementForm, Report, Text, check_narrative, facts_from_frame, index_facts
+from hrtech.facts import (
+    Fact,
+    JudgementForm,
+    Report,
+    Text,
+    check_narrative,
+    facts_from_frame,
+    format_number,
+    index_facts,
+)
 from hrtech.facts.parts import Chart, DataTable, Network
 from hrtech.pages.draw import vega_bundle
 from hrtech.pages.errors import PageError
 from hrtech.pages.kit import Body, Kit, View, csv_bytes, script_bytes, templates
-from hrtech.pages.network import draw_network
 from hrtech.pages.promises import PROMISES, epsilon_in_words, weakest
 from hrtech.pages.prose import without_settings
 from hrtech.pages.provenance import Lineage, Origin
-from hrtech.pages.routes import lineage_network
+from hrtech.pages.routes import draw_routes
 
 Files = dict[str, tuple[str, bytes]]
 
@@ -168,7 +177,7 @@ def release_view(origin: Origin) -> View:
 
 
 def _loss(value: float | None) -> str:
-    return "" if value is None else f"{value:.3g}"
+    return format_number(value) if value else ""
 
 
 def _sequence(origin: Origin) -> int:
@@ -307,7 +316,7 @@ def _index_page(site: _Site, reports: list[Report], kit: Kit, sources: list[str]
         summary=kit.prose(site.summary),
         cards=cards,
         spent=kit.lineage.spent(sources),
-        release_view=release_view,
+        loss=format_number,
         promises=[promise_view(key, []) for key in used],
         weakest=PROMISES[weakest(used)].name,
         charts="",
@@ -343,7 +352,6 @@ def _facts_page(site: _Site, reports: list[Report], kit: Kit, cited: Mapping[str
 
 def _lineage_page(site: _Site, kit: Kit, sources: list[str], told: set[str]) -> tuple[str, bytes]:
     origins = kit.lineage.upstream(sources)
-    network = lineage_network(origins, told)
     entries = [
         {"origin": origin, "release": release_view(origin) if origin.is_release else None}
         for origin in origins
@@ -356,7 +364,7 @@ def _lineage_page(site: _Site, kit: Kit, sources: list[str], told: set[str]) -> 
         title="From the records to this page",
         entries=entries,
         known={origin.asset for origin in origins},
-        svg=draw_network(network, prefix="lineage"),
+        svg=Markup(draw_routes(origins, told)),  # noqa: S704 - drawn by us, escaped
         charts="",
     )
 

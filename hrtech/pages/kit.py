@@ -137,6 +137,7 @@ class Kit:
             "statement": self.statement(fact),
             "plain": sentence(fact),
             "interval": interval,
+            "says_interval": any(name in ("low", "high") for _, name in sentence_pieces(fact)),
             "uncertainty": fact.uncertainty,
             "exact": repr(fact.value).removesuffix(".0"),
             "asset": fact.source_asset,

@@ -38,23 +38,12 @@ def draw_network(network: Network, *, prefix: str) -> str:
             "height": _n(height),
         },
     )
-    marker = ElementTree.SubElement(
-        ElementTree.SubElement(svg, "defs"),
-        "marker",
-        {
-            "id": f"{prefix}-arrow",
-            "viewBox": "0 0 8 8",
-            "refX": "7",
-            "refY": "4",
-            "markerWidth": "7",
-            "markerHeight": "7",
-            "orient": "auto",
-        },
-    )
-    ElementTree.SubElement(marker, "path", {"d": "M0,0L8,4L0,8Z", "fill": RULE})
+    defs = ElementTree.SubElement(svg, "defs")
+    for name, colour in (("arrow", RULE), ("strong", ORANGE)):
+        _define_arrow(defs, f"{prefix}-{name}", colour)
     strong = {node.node_id for node in network.nodes if node.highlighted}
     for edge in network.edges:
-        _draw_edge(svg, edge, places, f"{prefix}-arrow", {edge.source, edge.target} <= strong)
+        _draw_edge(svg, edge, places, prefix, {edge.source, edge.target} <= strong)
     colours = kind_colours(network.nodes)
     for node in sorted(network.nodes, key=lambda node: node.highlighted):
         _draw_node(svg, node, places[node.node_id], colours[node.kind])
@@ -98,8 +87,15 @@ def _fit(nodes: Sequence[Node]) -> tuple[dict[str, tuple[float, float]], float]:
     return places, _PAD + (bottom - top) * tall
 
 
+def _define_arrow(defs: ElementTree.Element, name: str, colour: str) -> None:
+    size = {"viewBox": "0 0 8 8", "refX": "7", "refY": "4", "markerWidth": "9", "markerHeight": "9"}
+    shape = {"id": name, "orient": "auto", "markerUnits": "userSpaceOnUse", **size}
+    marker = ElementTree.SubElement(defs, "marker", shape)
+    ElementTree.SubElement(marker, "path", {"d": "M0,0L8,4L0,8Z", "fill": colour})
+
+
 def _draw_edge(
-    svg: ElementTree.Element, edge: Edge, places: dict[str, tuple[float, float]], arrow: str, strong: bool
+    svg: ElementTree.Element, edge: Edge, places: dict[str, tuple[float, float]], prefix: str, strong: bool
 ) -> None:
     (x1, y1), (x2, y2) = places[edge.source], places[edge.target]
     length = ((x2 - x1) ** 2 + (y2 - y1) ** 2) ** 0.5 or 1.0
@@ -108,7 +104,7 @@ def _draw_edge(
     line = {name: _n(end) for name, end in zip(("x1", "y1", "x2", "y2"), ends, strict=True)}
     line |= {"stroke": ORANGE if strong else RULE, "stroke-width": "2.5" if strong else "1.4"}
     if edge.directed:
-        line["marker-end"] = f"url(#{arrow})"
+        line["marker-end"] = f"url(#{prefix}-{'strong' if strong else 'arrow'})"
     ElementTree.SubElement(svg, "line", line)
     if edge.label:
         _text(svg, edge.label, (x1 + x2) / 2, (y1 + y2) / 2 - 5, size="11", fill=MUTED, anchor="middle")

@@ -19,11 +19,12 @@ SERIES: Final = (BLUE, ORANGE, GREEN, PURPLE, SAND, MUTED)
 #: Light to dark, one hue, for amounts.
 RAMP: Final = ("#eef5fa", "#b7d5e8", "#6aaad1", "#2380b7", "#044e80")
 
+#: `system-ui` comes last: on Linux it is often a wide face that no text was measured for.
 FONT: Final = (
-    "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', 'Liberation Sans', Arial, sans-serif"
+    "-apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', 'Noto Sans', 'Liberation Sans', Arial, sans-serif"
 )
 #: Width of a chart as it is drawn on paper, in CSS pixels.
-WIDTH: Final = 700
+WIDTH: Final = 800
 
 
 def vega_config() -> dict[str, Any]:

@@ -8,7 +8,7 @@
   function fit(spec) {
     var copy = JSON.parse(JSON.stringify(spec));
     if (narrow) {
-      copy.config.axis.labelLimit = 120;
+      copy.config.axis.labelLimit = 135;
       copy.config.axis.labelFontSize = 12;
       copy.config.axisXQuantitative = { tickCount: 4 };
     }
@@ -30,6 +30,8 @@
       actions: false,
       renderer: "svg",
       defaultStyle: false,
+      // errors only
+      logLevel: 1,
       tooltip: { disableDefaultStyle: true, theme: "site" }
     }).then(function () {
       live.classList.remove("measuring");
