@@ -32,7 +32,7 @@ from hrtech.sources import band_labels
 from hrtech.tables import table_from_bytes, table_to_bytes
 
 #: Raised when the distribution of what a release returns changes: of the noise or of the synthetic records.
-RELEASE = f"{MECHANISM}+synthetic-tree/1"
+RELEASE = f"{MECHANISM}+synthetic-tree-repaired/1"
 
 
 @dg.scaffold_with(CaseReleaseScaffolder)

@@ -171,7 +171,9 @@ def _link(assets: StudyAssets, study: EntityLinkage) -> None:
 
 
 def _evaluate(assets: StudyAssets, study: EntityLinkage) -> None:
-    truths = {f"truth_{index}": truth for index, truth in enumerate(study.truth)}
+    known_at = {
+        asset: f"truth_{index}" for index, asset in enumerate(sorted({one.asset for one in study.truth}))
+    }
 
     @assets.asset(
         Output("evaluation", "Precision and recall: estimated, and measured where the truth is known."),
@@ -181,18 +183,18 @@ def _evaluate(assets: StudyAssets, study: EntityLinkage) -> None:
             "entities": "entities",
             "quality": "quality",
             "match_weights": "match_weights",
-            **{name: truth.asset for name, truth in truths.items()},
+            **{name: asset for asset, name in known_at.items()},
         },
         settings=study.truth,
     )
     def evaluate(context, entities, quality, match_weights, **known):
         """Compare the entities with the truth, if one is known, and state the findings."""
         tables = [
-            known[name]
+            known[known_at[truth.asset]]
             .rename(columns={truth.record: "record_id", truth.entity: "truth_id"})[["record_id", "truth_id"]]
             .dropna()
             .assign(**({"register": truth.register_name} if truth.register_name else {}))
-            for name, truth in truths.items()
+            for truth in study.truth
         ]
         measured = evaluate_linkage(entities, pd.concat(tables, ignore_index=True)) if tables else None
         facts = linkage_facts(assets.study, entities, match_weights, quality, measured)

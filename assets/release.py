@@ -100,7 +100,9 @@ def release(
         approvers=tuple(terms.approvers),
         reissue=terms.reissue,
     )
-    done = context.resources.privacy_ledger.release(request, lambda: dict(draw()))
+    done = context.resources.privacy_ledger.release(
+        request, lambda: {name: bytes(content) for name, content in draw().items()}
+    )
     metadata = {
         "population": done.population.name,
         "epsilon": done.epsilon,

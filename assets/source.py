@@ -12,7 +12,7 @@ import dagster as dg
 from pydantic import ConfigDict, Field, model_validator
 
 from assets.study import Made, Output, StudyAssets, version_key
-from hrtech.quality import Expectation, default_suite, expectation_from_settings, run_suite
+from hrtech.quality import expectation_from_settings, run_suite, suite_from_settings
 from hrtech.sources import ColumnSpec, SourceError, conform, fingerprint, read_codebook, read_source
 from resources.home import hrtech_home
 
@@ -40,6 +40,7 @@ class Column(dg.Model, dg.Resolvable):
         description="Edges of bands for a number, rising: [0, 18, 25, 65] gives 0–17, 18–24, 25–64, 65+.",
     )
     date_format: str | None = Field(default=None, description="Such as %d/%m/%Y; ISO dates by default.")
+    decimal: Literal[".", ","] = Field(default=".", description="Decimal mark of a number.")
     blank: list[str] = Field(default=[], description="Further spellings of 'unknown' besides an empty cell.")
     unique: bool = Field(default=False, description="No two rows may share a value: an id of the rows.")
     learned: bool = Field(
@@ -58,6 +59,7 @@ class Column(dg.Model, dg.Resolvable):
             bands=tuple(self.bands) if self.bands is not None else None,
             date_format=self.date_format,
             blank=tuple(self.blank),
+            decimal=self.decimal,
             unique=self.unique,
             learned=self.learned,
         )
@@ -82,7 +84,7 @@ class Source(dg.Model, dg.Resolvable):
     delimiter: str | None = Field(
         default=None, description="Between the cells of a CSV; read from the header by default."
     )
-    sheet: str | None = Field(default=None, description="Sheet of a workbook; the first by default.")
+    sheet: str | None = Field(default=None, description="Sheet of a workbook; needed where it has several.")
     delivered_by: str | None = Field(
         default=None, description="Asset that writes these files, if this project does: study/noun."
     )
@@ -139,7 +141,7 @@ def resolve_path(path: str, root: Path) -> str:
 def source_fingerprint(path: str) -> str | None:
     """Keyed hash of the content of a source, None where nothing can be read there yet."""
     try:
-        return fingerprint(path, version_key())
+        return fingerprint(resolve_path(path, Path()), version_key())
     except (SourceError, OSError):
         return None
 
@@ -180,7 +182,7 @@ def add_records(
         )
         def read_records(context):
             where = resolve_path(path, root)
-            version = fingerprint(where, version_key())
+            version = fingerprint(where, version_key(), source.format)
             frame = read_source(
                 where,
                 columns=source.specs(root),
@@ -194,15 +196,12 @@ def add_records(
     add_expectations(assets, source, root, name)
 
 
-def suite(source: Source, root: Path) -> list[Expectation]:
-    """Expectations of a source: those that follow from its columns, then those that the study declares."""
-    declared = [expectation_from_settings(settings) for settings in source.expectations]
-    return [*default_suite([column.spec() for column in source.columns]), *declared]
-
-
 def add_expectations(assets: StudyAssets, source: Source, root: Path, name: str) -> None:
     """Add one asset check for each expectation on `<study>/<name>`; error severity blocks what follows."""
-    expectations = {expectation.name: expectation for expectation in suite(source, root)}
+    expectations = {
+        expectation.name: expectation
+        for expectation in suite_from_settings(source.expectations, source.specs(root))
+    }
     key = assets.key(name)
 
     @dg.multi_asset_check(

@@ -65,6 +65,7 @@ def run(
     result = job.execute_in_process(
         instance=instance,
         asset_selection=list(stale),
+        run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},  # told below, once
         tags={"hrtech/trigger": trigger},
         raise_on_error=False,
     )
