@@ -5,7 +5,7 @@ import hmac
 import pickle
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hrtech.privacy import ledger as rules
@@ -115,6 +115,7 @@ JSON = st.recursive(
 
 
 @given(JSON, JSON)
+@settings(deadline=None)
 def test_canonical_json_is_one_text_per_value(one, other):
     import json
 

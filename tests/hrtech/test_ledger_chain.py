@@ -3,7 +3,7 @@
 import dataclasses
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hrtech.privacy.chain import Entry, Head, ledger_id, sealed, verify_chain
@@ -41,6 +41,7 @@ def test_a_whole_chain_passes():
 
 
 @given(st.integers(0, 5), st.sampled_from(FIELDS), st.data())
+@settings(deadline=None)
 def test_any_edit_of_any_field_is_found(place, field, data):
     entry = CHAIN[place]
     value = getattr(entry, field)
@@ -52,6 +53,7 @@ def test_any_edit_of_any_field_is_found(place, field, data):
 
 
 @given(st.integers(0, 5), st.sampled_from(FIELDS[1:]), st.sampled_from([None, 3, b"x"]))
+@settings(deadline=None)
 def test_a_field_of_another_type_is_found(place, field, value):
     entries = [*CHAIN]
     entries[place] = dataclasses.replace(entries[place], **{field: value})
@@ -60,6 +62,7 @@ def test_a_field_of_another_type_is_found(place, field, value):
 
 
 @given(st.sets(st.integers(0, 5), min_size=1))
+@settings(deadline=None)
 def test_any_removal_is_found(places):
     kept = [entry for place, entry in enumerate(CHAIN) if place not in places]
     with pytest.raises((LedgerTampered, LedgerRolledBack)):
@@ -71,6 +74,7 @@ def test_any_removal_is_found(places):
 
 
 @given(st.permutations(range(6)).filter(lambda order: order != list(range(6))), st.booleans())
+@settings(deadline=None)
 def test_any_reordering_is_found(order, renumber):
     entries = [CHAIN[place] for place in order]
     if renumber:
@@ -80,6 +84,7 @@ def test_any_reordering_is_found(order, renumber):
 
 
 @given(st.integers(0, 6), st.integers(0, 5), st.booleans())
+@settings(deadline=None)
 def test_any_addition_is_found(at, copied, renumber):
     entries = [*CHAIN[:at], CHAIN[copied], *CHAIN[at:]]
     if renumber:

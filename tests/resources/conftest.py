@@ -121,7 +121,7 @@ def postgres_database(postgres_server):
     def create():
         name = f"ledger_{secrets.token_hex(6)}"
         with engine.connect() as connection:
-            connection.exec_driver_sql(f"CREATE DATABASE {name} STRATEGY file_copy")
+            connection.exec_driver_sql(f"CREATE DATABASE {name}")
         made.append(name)
         return postgres_server.set(database=name).render_as_string(hide_password=False)
 
