@@ -31,8 +31,9 @@ from hrtech.facts import (
     sentence,
 )
 from hrtech.facts.fact import sentence_pieces
-from hrtech.facts.numbers import SYMBOLS
+from hrtech.facts.numbers import SYMBOLS, scaled
 from hrtech.facts.parts import kind_of
+from hrtech.facts.spoken import shown_number
 from hrtech.facts.values import Cell
 from hrtech.pages.draw import chart_table, check_spec, draw_svg, live_spec
 from hrtech.pages.errors import PageError
@@ -139,7 +140,10 @@ class Kit:
             "interval": interval,
             "says_interval": any(name in ("low", "high") for _, name in sentence_pieces(fact)),
             "uncertainty": fact.uncertainty,
-            "exact": repr(fact.value).removesuffix(".0"),
+            # said only where the displayed number was rounded
+            "exact": ""
+            if shown_number(fact.shown())[0] == scaled(fact.value, fact.unit)
+            else repr(fact.value),
             "asset": fact.source_asset,
             "row_key": fact.row_key,
             "study": fact.study,
