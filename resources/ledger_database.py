@@ -224,7 +224,8 @@ class LedgerDatabase:
         catalogue = (
             "SELECT name FROM sqlite_master WHERE type = 'trigger'"
             if self._sqlite
-            else "SELECT tgname FROM pg_trigger WHERE NOT tgisinternal AND tgenabled IN ('O', 'A')"
+            else "SELECT tgname FROM pg_trigger WHERE NOT tgisinternal AND tgenabled IN ('O', 'A') AND tgrelid IN "
+            f"(to_regclass('{ENTRIES.name}'), to_regclass('{ARTEFACTS.name}'))"
         )
         present = set(connection.scalars(sa.text(catalogue)))
         for name, _ in _triggers(dialect):

@@ -114,21 +114,22 @@ def _wait_for(server, url, log):
 
 @pytest.fixture
 def postgres_database(postgres_server):
-    """Makes new databases: each call returns the URL of an empty one."""
+    """Makes new places for a ledger: each call returns the URL of an empty schema of its own."""
     engine = sa.create_engine(postgres_server, isolation_level="AUTOCOMMIT", poolclass=sa.NullPool)
     made = []
 
     def create():
         name = f"ledger_{secrets.token_hex(6)}"
         with engine.connect() as connection:
-            connection.exec_driver_sql(f"CREATE DATABASE {name}")
+            connection.exec_driver_sql(f"CREATE SCHEMA {name}")
         made.append(name)
-        return postgres_server.set(database=name).render_as_string(hide_password=False)
+        url = postgres_server.update_query_dict({"options": f"-csearch_path={name}"})
+        return url.render_as_string(hide_password=False)
 
     yield create
     with engine.connect() as connection:
         for name in made:
-            connection.exec_driver_sql(f"DROP DATABASE {name} WITH (FORCE)")
+            connection.exec_driver_sql(f"DROP SCHEMA {name} CASCADE")
 
 
 POPULATION = """\

@@ -106,9 +106,11 @@ def test_a_role_that_only_reads_and_adds_can_release(postgres_database, tmp_path
     url = sa.make_url(postgres_database())
     place = ledger_home(tmp_path / "home", url.render_as_string(hide_password=False))
     place.ledger().session().open()
-    role = f"adder_{url.database}"
+    schema = url.query["options"].rpartition("=")[2]
+    role = f"adder_to_{schema}"
     place.raw(
         f"CREATE ROLE {role} LOGIN PASSWORD 'adder'",
+        f"GRANT USAGE ON SCHEMA {schema} TO {role}",
         f"GRANT SELECT, INSERT ON privacy_ledger_entries, privacy_ledger_artefacts TO {role}",
     )
     try:
