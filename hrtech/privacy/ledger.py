@@ -48,6 +48,7 @@ __all__ = [
     "PopulationUnknown",
     "ReleaseRequest",
     "account_of",
+    "asset_key",
     "budget_body",
     "budget_of",
     "check_request",
@@ -73,7 +74,7 @@ class ReleaseRequest:
     Attributes:
         population: Name or alias of the population whose privacy is spent.
         study: Study that asks.
-        asset: Asset that is released.
+        asset: Asset that is released, as a noun or as `study/noun`.
         barrier: `differential-privacy`, `k-anonymity` or `disclosure-control`.
         mechanism: Name and declared version of the mechanism; raised only when the distribution of its output
             changes.
@@ -151,6 +152,11 @@ def release_key(secret: bytes, request: ReleaseRequest, population: str | None =
     return mac(secret, "release", canonical_json(identity, "request"))
 
 
+def asset_key(study: str, asset: str) -> str:
+    """Return `study/asset`, also where the asset came with its study."""
+    return asset if asset.startswith(f"{study}/") else f"{study}/{asset}"
+
+
 def find_entry(entries: Sequence[Entry], kind: str, key: str) -> Entry | None:
     """Return the entry of a kind for a release, if there is one."""
     return next((entry for entry in entries if entry.kind == kind and entry.release_key == key), None)
@@ -214,7 +220,7 @@ def check_request(entries: Sequence[Entry], population: Population, request: Rel
     approvers = {" ".join(name.split()).casefold() for name in request.approvers}
     if request.barrier == "disclosure-control" and not approvers:
         raise ApprovalMissing(
-            f"{request.study}/{request.asset}: a release under disclosure control names the person who approved "
+            f"{asset_key(request.study, request.asset)}: a release under disclosure control names the person who approved "
             "it. Add approvers to the study."
         )
     if charge.is_zero:
@@ -233,7 +239,7 @@ def check_request(entries: Sequence[Entry], population: Population, request: Rel
     limit = population.approve_above
     if limit is not None and asked > limit and len(approvers) < 2:
         raise ApprovalMissing(
-            f"{request.study}/{request.asset}: epsilon {asked:.6g} is above {limit:.6g}, from where releases of "
+            f"{asset_key(request.study, request.asset)}: epsilon {asked:.6g} is above {limit:.6g}, from where releases of "
             f"{population.name!r} need two different named approvers; the study names {len(approvers)}."
         )
 

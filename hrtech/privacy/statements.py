@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from hrtech.privacy.accounting import epsilon_of
 from hrtech.privacy.chain import Entry
-from hrtech.privacy.ledger import account_of, charge_of, find_entry, ledger_id
+from hrtech.privacy.ledger import account_of, asset_key, charge_of, find_entry, ledger_id
 from hrtech.privacy.populations import Population
 
 
@@ -77,11 +77,12 @@ def _release_lines(entries: Sequence[Entry], entry: Entry, population: Populatio
         if not charge.is_zero
         else "no charge, no claim of epsilon"
     )
+    name = asset_key(content["study"], content["asset"])
     draw = f", draw {content['reissue'] + 1}" if content["reissue"] else ""
     state = f"released as entry {committed.sequence}" if committed else "charged, not released yet"
     approvers = f"; approved by {', '.join(content['approvers'])}" if content["approvers"] else ""
     return [
-        f"  {_moment(entry)}  entry {entry.sequence}  {content['study']}/{content['asset']}: {content['barrier']}, "
+        f"  {_moment(entry)}  entry {entry.sequence}  {name}: {content['barrier']}, "
         f"{content['mechanism']}{draw}; {cost}; {state}; key {entry.release_key[:16]}",
         f"    why: {' '.join(content['purpose'].split())}{approvers}",
     ]

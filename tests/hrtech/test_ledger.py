@@ -253,7 +253,7 @@ def test_the_statement_says_who_what_when_why_and_what_is_left():
         f"up to epsilon {account.epsilon_left:.6g}",
         "2026-01-02 03:04 UTC  entry 3  cases/aggregates: differential-privacy, marginals 1; epsilon 1 ",
         "released as entry 5",
-        "marginals 1, draw 2; epsilon 1 ",
+        "entry 4  cases/records: differential-privacy, marginals 1, draw 2; epsilon 1 ",
         "charged, not released yet",
         "why: again please; approved by Ada",
     ):
