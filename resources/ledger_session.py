@@ -279,7 +279,7 @@ class LedgerSession:
 def _check_covered(request: rules.ReleaseRequest, charged: Charge) -> None:
     if request.charge.rho > charged.rho or request.charge.delta > charged.delta:
         raise MechanismChanged(
-            f"{rules.asset_key(request.study, request.asset)}: this release was charged before, but would cost more now: its "
+            f"{request.shown}: this release was charged before, but would cost more now: its "
             "mechanism changed and kept its version. Raise the mechanism's version."
         )
 

@@ -119,6 +119,11 @@ class ReleaseRequest:
                 else f"{self.barrier} claims no epsilon: its charge is 0."
             )
 
+    @property
+    def shown(self) -> str:
+        """The asset as messages name it."""
+        return asset_key(self.study, self.asset)
+
 
 def _check_texts(name: str, values: Any) -> None:
     if isinstance(values, str | bytes) or not all(
@@ -220,7 +225,7 @@ def check_request(entries: Sequence[Entry], population: Population, request: Rel
     approvers = {" ".join(name.split()).casefold() for name in request.approvers}
     if request.barrier == "disclosure-control" and not approvers:
         raise ApprovalMissing(
-            f"{asset_key(request.study, request.asset)}: a release under disclosure control names the person who approved "
+            f"{request.shown}: a release under disclosure control names the person who approved "
             "it. Add approvers to the study."
         )
     if charge.is_zero:
@@ -239,7 +244,7 @@ def check_request(entries: Sequence[Entry], population: Population, request: Rel
     limit = population.approve_above
     if limit is not None and asked > limit and len(approvers) < 2:
         raise ApprovalMissing(
-            f"{asset_key(request.study, request.asset)}: epsilon {asked:.6g} is above {limit:.6g}, from where releases of "
+            f"{request.shown}: epsilon {asked:.6g} is above {limit:.6g}, from where releases of "
             f"{population.name!r} need two different named approvers; the study names {len(approvers)}."
         )
 

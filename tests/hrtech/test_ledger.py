@@ -231,7 +231,10 @@ def test_releases_without_epsilon_are_free_even_of_a_spent_budget():
 
 def test_the_statement_says_who_what_when_why_and_what_is_left():
     entries = written(
-        REQUEST, dataclasses.replace(REQUEST, reissue=1, approvers=("Ada",), purpose="again\nplease")
+        REQUEST,
+        dataclasses.replace(
+            REQUEST, asset="cases/records", reissue=1, approvers=("Ada",), purpose="again\nplease"
+        ),
     )
     entries.append(
         sealed(
