@@ -245,7 +245,7 @@ def _tell(assets: StudyAssets, study: CaseRelease) -> None:
     )
     def tell(context, aggregates, terms, expected_errors, truth=None):
         """State the facts and the report."""
-        facts = release_facts(assets.study, aggregates, terms)
+        facts = release_facts(assets.study, aggregates, terms, truth)
         frame = facts_to_frame(facts)
         report = release_report(
             assets.study,

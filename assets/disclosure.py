@@ -4,6 +4,7 @@ It claims no epsilon: small counts are withheld, with a second one wherever a to
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import dagster as dg
 import pandas as pd
@@ -11,8 +12,9 @@ from pydantic import ConfigDict, Field
 
 from assets.release import NO_CHARGE, Terms, release
 from assets.study import Output, StudyAssets
-from hrtech.facts import facts_from_frame, facts_to_frame, report_to_frame
+from hrtech.facts import Fact, facts_from_frame, facts_to_frame, report_to_frame
 from hrtech.privacy.disclosure import MECHANISM, control_facts
+from hrtech.tables import table_to_bytes
 
 
 class Disclosure(dg.Model, dg.Resolvable):
@@ -40,6 +42,11 @@ def add_disclosure(
         report: Makes a `Report` of `(study, title, facts)`.
     """
 
+    def controlled(findings: pd.DataFrame) -> list[Fact]:
+        told = control_facts(facts_from_frame(findings), disclosure.minimum_cell)
+        # from here on the fact stands on the release; lineage leads on to where it was found
+        return [replace(fact, source_asset=f"{assets.study}/facts", row_key=fact.fact_id) for fact in told]
+
     @assets.asset(
         Output("facts", "Findings that may be told: counts and estimates, small ones withheld."),
         zone="released",
@@ -59,16 +66,14 @@ def add_disclosure(
             purpose=disclosure.purpose,
             approvers=disclosure.approvers,
         )
-        controlled = release(
+        released = release(
             context,
             assets.study,
             terms,
             {"findings": findings},
-            lambda: {
-                "facts": facts_to_frame(control_facts(facts_from_frame(findings), disclosure.minimum_cell))
-            },
+            lambda: {"facts": table_to_bytes(facts_to_frame(controlled(findings)))},
         )
-        return controlled["facts"]
+        return released.table("facts")
 
     @assets.asset(
         Output("report", "What is told of this study, in words and charts."),

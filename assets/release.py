@@ -100,13 +100,12 @@ def release(
         approvers=tuple(terms.approvers),
         reissue=terms.reissue,
     )
-    done = context.resources.privacy_ledger.release(
-        request, lambda: {name: bytes(content) for name, content in draw().items()}
-    )
+    done = context.resources.privacy_ledger.release(request, lambda: dict(draw()))
     metadata = {
         "population": done.population.name,
         "epsilon": done.epsilon,
-        "delta": done.charge.delta,
+        "delta": done.population.delta,  # epsilon is told at the population's delta
+        "charged_delta": done.charge.delta,
         "rho": done.charge.rho,
         "epsilon_left": done.epsilon_left,
         "release_key": done.key,

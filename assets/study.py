@@ -5,9 +5,11 @@ zone, store, group, owners, code version and data version, so that policy lives 
 nothing about any one capability.
 """
 
+import contextlib
 import hashlib
 import json
-from collections.abc import Callable, Mapping, Sequence
+import traceback
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
@@ -17,10 +19,44 @@ import dagster as dg
 import pandas as pd
 from pydantic import ConfigDict, Field
 
-from hrtech.tables import content_version
+from hrtech.causal import EffectError
+from hrtech.counts import EncodingError, TooManyCells
+from hrtech.facts import FactError, ReportError
+from hrtech.linkage import LinkageError
+from hrtech.networks import NetworkError
+from hrtech.pages import PageError
+from hrtech.privacy import LedgerError, PopulationError
+from hrtech.privacy.marginals import MarginalsError
+from hrtech.quality import QualityError
+from hrtech.sources import SourceError
+from hrtech.tables import TableError, content_version
 from hrtech.zones import Barrier, Zone
-from resources.home import hrtech_home, require_persistent
-from resources.keys import read_or_create_key
+from resources.home import HomeError, hrtech_home, require_persistent
+from resources.keys import KeyFileError, read_or_create_key
+from resources.lake_files import LakeError
+from resources.publisher import ApprovalMissing
+
+#: Errors whose message is for the user; each module promises that it holds no value of a restricted table.
+REFUSALS = (
+    SourceError,
+    QualityError,
+    TableError,
+    EncodingError,
+    TooManyCells,
+    LedgerError,
+    PopulationError,
+    MarginalsError,
+    LinkageError,
+    NetworkError,
+    EffectError,
+    FactError,
+    ReportError,
+    PageError,
+    LakeError,
+    HomeError,
+    KeyFileError,
+    ApprovalMissing,
+)
 
 #: Follow the data, not the clock: run again when an input's content changed, never because it was made again.
 FOLLOW_DATA = (
@@ -215,8 +251,9 @@ class StudyAssets:
                 pool="privacy_ledger" if barrier else None,
             )
             def compute(context: dg.AssetExecutionContext, **frames):
-                require_persistent(context.instance)
-                result = function(context, **frames)
+                with refusals_told():
+                    require_persistent(context.instance)
+                    result = function(context, **frames)
                 results = {names[0]: result} if len(names) == 1 else result
                 for name in names:
                     yield _materialized(self.key(name), results[name], tags)
@@ -229,6 +266,28 @@ class StudyAssets:
     def definitions(self) -> dg.Definitions:
         """Return what was built."""
         return dg.Definitions(assets=self.made, asset_checks=self.checks)
+
+
+@contextlib.contextmanager
+def refusals_told() -> Iterator[None]:
+    """Turn a refusal of ours into a failure that says why and is not tried again.
+
+    Messages of these types are written for the user and hold no value of any cell. The text of any other error may
+    hold one, so only its type and the places that it passed are told.
+    """
+    try:
+        yield
+    except REFUSALS as refusal:
+        raise dg.Failure(description=str(refusal), allow_retries=False) from None
+    except Exception as error:
+        places = [
+            f"{Path(at.filename).name}:{at.lineno} {at.name}"
+            for at in traceback.extract_tb(error.__traceback__)
+        ]
+        raise dg.Failure(
+            description=f"{type(error).__name__} at {' > '.join(places[-6:])}. Its message is withheld, because it may "
+            "hold a value of a restricted table. Please report the type and the places."
+        ) from None
 
 
 def _materialized(key: dg.AssetKey, result: Any, tags: Mapping[str, str]) -> dg.MaterializeResult:

@@ -23,7 +23,7 @@ def control_facts(facts: Sequence[Fact], minimum_cell: int) -> list[Fact]:
     """Return the facts that may be told, in their order.
 
     Args:
-        facts: Facts of one study; those with the same `row_key` are cells of one table.
+        facts: Facts of one study; those with the same source asset are cells of one table.
         minimum_cell: Smallest count that may be told. Zero is told: nobody is in it.
 
     Returns:
@@ -37,7 +37,7 @@ def control_facts(facts: Sequence[Fact], minimum_cell: int) -> list[Fact]:
     tables: dict[str, list[Fact]] = defaultdict(list)
     for fact in facts:
         if fact.unit in COUNTED:
-            tables[str(fact.row_key or "")].append(fact)
+            tables[fact.source_asset].append(fact)
     withheld: set[str] = set()
     for cells in tables.values():
         small = [fact for fact in cells if 0 < float(fact.value) < minimum_cell]

@@ -22,13 +22,16 @@ SHOWN = 14
 PAIRS_SHOWN = 40
 
 
-def release_facts(study: str, aggregates: pd.DataFrame, terms: pd.DataFrame) -> list[Fact]:
+def release_facts(
+    study: str, aggregates: pd.DataFrame, terms: pd.DataFrame, truth: pd.DataFrame | None = None
+) -> list[Fact]:
     """State the number of people and every count of one attribute, each with its interval.
 
     Args:
         study: Name of the study; first part of each fact id.
         aggregates: `length, attributes, count, low, high, sd`.
         terms: Table of terms.
+        truth: `attributes, count` of a simulated world, to be compared with.
     """
     known = read_terms(terms)
     uncertainty = f"{_percent(known)} interval from the privacy noise"
@@ -45,6 +48,18 @@ def release_facts(study: str, aggregates: pd.DataFrame, terms: pd.DataFrame) -> 
             row_key="people",
         )
     ]
+    if truth is not None:
+        both = aggregates.merge(truth[["attributes", "count"]], on="attributes", suffixes=("", "_true"))
+        facts.append(
+            Fact(
+                f"{study}/truth_inside_interval",
+                "For {value} of the released counts the truth lies inside the interval.",
+                float(both["count_true"].between(both["low"], both["high"]).mean()),
+                "proportion",
+                source_asset=f"{study}/aggregates",
+                row_key="all",
+            )
+        )
     taken: set[str] = set()
     for row in rows(aggregates.loc[aggregates["length"] == 1]):
         column, value = parse_attributes(row["attributes"])[0]
@@ -233,7 +248,6 @@ def _against_truth(study: str, aggregates: pd.DataFrame, truth: pd.DataFrame) ->
     largest = both.loc[both["length"] == 2].nlargest(12, "count_true")
     if largest.empty:
         return []
-    inside = float(both["count_true"].between(both["low"], both["high"]).mean())
     data = pd.DataFrame(
         {
             "pair": [
@@ -246,9 +260,9 @@ def _against_truth(study: str, aggregates: pd.DataFrame, truth: pd.DataFrame) ->
     return [
         Heading("Released beside the simulated truth"),
         Text(
-            "These people are simulated, so the truth is known. The records behind a release are incomplete and hold "
-            "errors, and their privacy noise comes on top: "
-            f"{inside:.0%} of the released counts have the truth inside the interval that speaks of the noise alone."
+            "These people are simulated, so the truth is known. The intervals speak of the privacy noise alone; the "
+            "records behind the release leave cells blank and hold errors, which no privacy mechanism can mend. For "
+            f"{{{{fact:{study}/truth_inside_interval}}}} of the released counts the truth lies inside the interval."
         ),
         Chart(
             "Released counts beside the truth",
