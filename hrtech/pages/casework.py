@@ -13,8 +13,9 @@ import pandas as pd
 from hrtech.facts import Report, facts_from_frame, index_facts
 from hrtech.pages.draw import vega_bundle
 from hrtech.pages.errors import PageError
-from hrtech.pages.evidence import Files, pages_frame, promise_view, release_view, static_file
+from hrtech.pages.evidence import Files, pages_frame, static_file
 from hrtech.pages.kit import Kit, script_bytes, templates
+from hrtech.pages.promises import promise_view, release_view
 from hrtech.pages.provenance import Lineage, Origin
 
 #: What the guard replaces with its token before it serves a page.

@@ -4,18 +4,22 @@ Every builder takes rows (a data frame or mappings) and names of their fields, p
 `usermeta` which columns the chart's table has. Here: specifications only. Drawing them is `hrtech.pages.draw`.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Final
+from collections.abc import Sequence
+from typing import Final
 
-import pandas as pd
+from hrtech.pages.chart_pieces import (
+    Rows,
+    Spec,
+    amount,
+    layered,
+    line_at,
+    on_hover,
+    rows_of,
+    table_columns,
+    whisker,
+)
+from hrtech.pages.theme import BLUE, MUTED, ORANGE
 
-from hrtech.facts.values import as_json
-from hrtech.pages.theme import BLUE, MUTED, ORANGE, RULE
-
-Rows = pd.DataFrame | Iterable[Mapping[str, Any]]
-Spec = dict[str, Any]
-
-_SCHEMA: Final = "https://vega.github.io/schema/vega-lite/v6.json"
 _ROW: Final = 30
 _CURVE: Final = 660
 #: An upright stroke, which stays in sight when a dot lies on it.
@@ -45,23 +49,23 @@ def bars(
         value_title: Words under the axis.
         number_format: d3-format of the axis and the tooltip.
     """
-    tooltip = _tooltip([(category, category_title), (value, value_title)], number_format, low, high)
+    tooltip = on_hover([(category, category_title), (value, value_title)], number_format, low, high)
     y = {"field": category, "type": "nominal", "sort": None, "title": None}
     bar = {
         "mark": {"type": "bar", "cornerRadiusEnd": 2, "height": {"band": 0.62}},
         "encoding": {
             "y": y,
-            "x": _amount(value, value_title, number_format),
+            "x": amount(value, value_title, number_format),
             "tooltip": tooltip,
         },
     }
     layers = [bar]
     if low and high:
-        layers.append(_whisker({"y": y}, low, high, tooltip))
-    return _spec(
+        layers.append(whisker({"y": y}, low, high, tooltip))
+    return layered(
         data,
         layers,
-        _columns((category, category_title), (value, value_title), low, high),
+        table_columns((category, category_title), (value, value_title), low, high),
         step=(_ROW, category),
     )
 
@@ -113,13 +117,13 @@ def timeline(
     tooltip = [
         {"field": time, "type": "temporal", "title": time_title or time, "timeUnit": "utcyearmonthdate"},
         *([{"field": series, "title": series}] if series else []),
-        *_tooltip([(value, value_title)], number_format, low, high),
+        *on_hover([(value, value_title)], number_format, low, high),
     ]
     layers: list[Spec] = []
     if low and high:
         band = {"y": {"field": low, "type": "quantitative"}, "y2": {"field": high}}
         layers.append({"mark": {"type": "area", "opacity": 0.18}, "encoding": {"x": x, **band, **colour}})
-    y = _amount(value, value_title, number_format, zero=zero)
+    y = amount(value, value_title, number_format, zero=zero)
     dots = {"filled": True, "size": 26}
     layers.append(
         {
@@ -136,10 +140,10 @@ def timeline(
         )
         words = {"type": "text", "align": "left", "baseline": "top", "dx": 6, "dy": 4, "color": MUTED, "y": 0}
         layers.append({**here, "mark": words, "encoding": {**at, "text": {"field": "words"}}})
-    columns = _columns((time, time_title), (value, value_title), low, high)
+    columns = table_columns((time, time_title), (value, value_title), low, high)
     if series:
         columns.insert(1, [series, series])
-    return _spec(data, layers, columns, height=height)
+    return layered(data, layers, columns, height=height)
 
 
 def forest(
@@ -170,16 +174,16 @@ def forest(
         number_format: d3-format of the axis and the tooltip.
     """
     y = {"field": label, "type": "nominal", "sort": None, "title": None}
-    tooltip = _tooltip([(label, label_title), (estimate, estimate_title)], number_format, low, high)
+    tooltip = on_hover([(label, label_title), (estimate, estimate_title)], number_format, low, high)
     colour: Spec = {}
     if highlighted:
         chosen = {"test": f"datum[{highlighted!r}] === true", "value": ORANGE}
         colour = {"color": {"condition": chosen, "value": BLUE}}
-    x = _amount(estimate, estimate_title, number_format, zero=False)
+    x = amount(estimate, estimate_title, number_format, zero=False)
     layers: list[Spec] = []
     if reference is not None:
-        layers.append(_reference("x", reference))
-    interval = {"x": _amount(low, estimate_title, number_format, zero=False), "x2": {"field": high}}
+        layers.append(line_at("x", reference))
+    interval = {"x": amount(low, estimate_title, number_format, zero=False), "x2": {"field": high}}
     layers.append(
         {
             "mark": {"type": "rule", "strokeWidth": 2.5},
@@ -187,10 +191,10 @@ def forest(
         }
     )
     layers.append({"mark": {"type": "point"}, "encoding": {"y": y, "x": x, "tooltip": tooltip, **colour}})
-    return _spec(
+    return layered(
         data,
         layers,
-        _columns((label, label_title), (estimate, estimate_title), low, high),
+        table_columns((label, label_title), (estimate, estimate_title), low, high),
         step=(_ROW, label),
     )
 
@@ -220,7 +224,7 @@ def specification_curve(
         estimate_title: Words for the estimate.
         number_format: d3-format of the axis and the tooltip.
     """
-    rows = sorted(_records(data), key=lambda row: row[estimate])
+    rows = sorted(rows_of(data), key=lambda row: row[estimate])
     rows = [{"specification": place, **row} for place, row in enumerate(rows, start=1)]
     made = [
         {"specification": row["specification"], "choice": f"{choice}: {row[choice]}"}
@@ -228,18 +232,18 @@ def specification_curve(
         for row in sorted(rows, key=lambda row: str(row[choice]))
     ]
     x = {"field": "specification", "type": "ordinal", "axis": None}
-    tooltip = _tooltip([(estimate, estimate_title)], number_format, low, high)
+    tooltip = on_hover([(estimate, estimate_title)], number_format, low, high)
     tooltip += [{"field": choice, "title": choice} for choice in choices]
     above = {
         "height": 220,
         "width": _CURVE,
         "layer": [
-            _reference("y", reference),
+            line_at("y", reference),
             {
                 "mark": {"type": "rule", "color": BLUE, "opacity": 0.45, "strokeWidth": 2},
                 "encoding": {
                     "x": x,
-                    "y": _amount(low, estimate_title, number_format, zero=False),
+                    "y": amount(low, estimate_title, number_format, zero=False),
                     "y2": {"field": high},
                 },
             },
@@ -247,7 +251,7 @@ def specification_curve(
                 "mark": {"type": "point", "size": 50},
                 "encoding": {
                     "x": x,
-                    "y": _amount(estimate, estimate_title, number_format, zero=False),
+                    "y": amount(estimate, estimate_title, number_format, zero=False),
                     "tooltip": tooltip,
                 },
             },
@@ -263,9 +267,12 @@ def specification_curve(
             "y": {"field": "choice", "type": "nominal", "sort": None, "title": None, "axis": {"grid": True}},
         },
     }
-    columns = [["specification", "Specification"], *_columns((estimate, estimate_title), None, low, high)]
+    columns = [
+        ["specification", "Specification"],
+        *table_columns((estimate, estimate_title), None, low, high),
+    ]
     columns += [[choice, choice] for choice in choices]
-    spec = _spec(rows, [], columns)
+    spec = layered(rows, [], columns)
     del spec["layer"], spec["width"]
     return {**spec, "vconcat": [above, below], "spacing": 14, "resolve": {"scale": {"x": "shared"}}}
 
@@ -296,13 +303,13 @@ def dots_compared(
         number_format: d3-format of the axis and the tooltip.
     """
     y = {"field": category, "type": "nominal", "sort": None, "title": None}
-    tooltip = _tooltip(
+    tooltip = on_hover(
         [(category, category_title), (released, released_title), (truth, truth_title)], number_format
     )
     names = [released_title, truth_title]
     colour = {"scale": {"domain": names, "range": [BLUE, ORANGE]}, "type": "nominal"}
     shape = {"scale": {"domain": names, "range": ["circle", _STROKE]}, "type": "nominal"}
-    join = {"x": _amount(released, value_title, number_format), "x2": {"field": truth}, "y": y}
+    join = {"x": amount(released, value_title, number_format), "x2": {"field": truth}, "y": y}
     layers: list[Spec] = [{"mark": {"type": "rule", "strokeWidth": 2}, "encoding": join}]
     for field, name, size in ((released, released_title, 110), (truth, truth_title, 420)):
         layers.append(
@@ -310,7 +317,7 @@ def dots_compared(
                 "mark": {"type": "point", "size": size},
                 "encoding": {
                     "y": y,
-                    "x": _amount(field, value_title, number_format),
+                    "x": amount(field, value_title, number_format),
                     "color": {"datum": name, **colour},
                     "shape": {"datum": name, **shape},
                     "tooltip": tooltip,
@@ -318,7 +325,7 @@ def dots_compared(
             }
         )
     columns = [[category, category_title or category], [released, released_title], [truth, truth_title]]
-    return _spec(data, layers, columns, step=(_ROW, category))
+    return layered(data, layers, columns, step=(_ROW, category))
 
 
 def heatmap(
@@ -344,7 +351,7 @@ def heatmap(
         value_title: Words for the amount.
         number_format: d3-format of the numbers.
     """
-    rows = _records(data)
+    rows = rows_of(data)
     known = [row[value] for row in rows if row[value] is not None]
     middle = (min(known) + max(known)) / 2 if known else 0
     place = {
@@ -358,7 +365,7 @@ def heatmap(
         "y": {"field": y, "type": "nominal", "sort": None, "title": None},
     }
     colour = {"field": value, "type": "quantitative", "scale": {"range": "ramp"}, "legend": None}
-    tooltip = _tooltip([(y, y_title), (x, x_title), (value, value_title)], number_format)
+    tooltip = on_hover([(y, y_title), (x, x_title), (value, value_title)], number_format)
     light = {"test": f"datum[{value!r}] > {middle!r}", "value": "#ffffff"}
     layers: list[Spec] = [
         {
@@ -375,82 +382,4 @@ def heatmap(
         },
     ]
     columns = [[y, y_title or y], [x, x_title or x], [value, value_title or value]]
-    return _spec(rows, layers, columns, step=(34, y))
-
-
-def _spec(
-    data: Rows,
-    layers: list[Spec],
-    columns: list[list[str]],
-    *,
-    step: tuple[int, str] | None = None,
-    height: int | None = None,
-) -> Spec:
-    rows = _records(data)
-    if step:
-        # a height in pixels, so that the width alone has to fit
-        height = step[0] * len({row[step[1]] for row in rows})
-    size: Spec = {"height": height} if height else {}
-    return {
-        "$schema": _SCHEMA,
-        "usermeta": {"table": columns},
-        "data": {"values": rows},
-        "width": "container",
-        **size,
-        "layer": layers,
-    }
-
-
-def _records(data: Rows) -> list[dict[str, Any]]:
-    rows = data.to_dict("records") if isinstance(data, pd.DataFrame) else [dict(row) for row in data]
-    return [as_json(f"chart, row {place}", row) for place, row in enumerate(rows)]
-
-
-def _amount(field: str, title: str, number_format: str, *, zero: bool = True) -> Spec:
-    return {
-        "field": field,
-        "type": "quantitative",
-        "title": title or None,
-        "scale": {"zero": zero, "nice": True},
-        "axis": {"format": number_format},
-    }
-
-
-def _reference(channel: str, value: float) -> Spec:
-    return {
-        "data": {"values": [{"reference": value}]},
-        "mark": {"type": "rule", "color": RULE, "strokeDash": [4, 3]},
-        "encoding": {channel: {"field": "reference", "type": "quantitative"}},
-    }
-
-
-def _whisker(place: Spec, low: str, high: str, tooltip: list[Spec]) -> Spec:
-    ends = {"x": {"field": low, "type": "quantitative"}, "x2": {"field": high}}
-    return {
-        "mark": {"type": "rule", "color": "#1f2a33", "strokeWidth": 1.5},
-        "encoding": {**place, **ends, "tooltip": tooltip},
-    }
-
-
-def _tooltip(
-    named: Sequence[tuple[str, str]], number_format: str, low: str | None = None, high: str | None = None
-) -> list[Spec]:
-    pieces: list[Spec] = []
-    for place, (field, title) in enumerate(named):
-        piece: Spec = {"field": field, "title": title or field}
-        # the first of several names the row, the others are amounts
-        if place or len(named) == 1:
-            piece |= {"type": "quantitative", "format": number_format}
-        pieces.append(piece)
-    for end, words in ((low, "From"), (high, "To")):
-        if end:
-            pieces.append({"field": end, "title": words, "type": "quantitative", "format": number_format})
-    return pieces
-
-
-def _columns(
-    first: tuple[str, str], second: tuple[str, str] | None, low: str | None, high: str | None
-) -> list[list[str]]:
-    named = [first, *([second] if second else [])]
-    columns = [[field, title or field] for field, title in named]
-    return columns + [[field, title] for field, title in ((low, "From"), (high, "To")) if field]
+    return layered(rows, layers, columns, step=(34, y))

@@ -5,6 +5,7 @@ and the Vega bundle. Fonts and network are those of the machine: system fonts, a
 """
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from typing import Any, Final
@@ -12,7 +13,7 @@ from xml.etree import ElementTree
 
 from hrtech.facts.values import Cell
 from hrtech.pages.errors import PageError
-from hrtech.pages.theme import WIDTH, vega_config
+from hrtech.pages.theme import FONT, WIDTH, vega_config
 
 _SVG: Final = "http://www.w3.org/2000/svg"
 _ELEMENTS: Final = frozenset(
@@ -143,8 +144,9 @@ def clean_svg(svg: str, *, prefix: str, label: str) -> str:
     """
     # our own renderer made it, from data that was escaped; it has no entities
     root = ElementTree.fromstring(svg)  # noqa: S314
-    _clean(root, prefix)
+    _clean(root, {}, prefix)
     root.attrib.pop("class", None)
+    root.set("font-family", FONT)
     root.set("role", "img")
     root.set("aria-label", label)
     root.set("xmlns", _SVG)
@@ -172,18 +174,26 @@ def _walk(value: Any, path: str = "spec") -> Iterator[tuple[str, str, Any]]:
             yield from _walk(item, f"{path}[{place}]")
 
 
-def _clean(element: ElementTree.Element, prefix: str) -> None:
+def _clean(element: ElementTree.Element, names: dict[str, str], prefix: str) -> None:
     element.tag = element.tag.removeprefix(f"{{{_SVG}}}")
     for name, value in list(element.attrib.items()):
-        reaches = "url(" in value and not value.startswith("url(#")
-        if name not in _ATTRIBUTES or reaches:
+        within = re.fullmatch(r"url\(#([^()]+)\)", value)
+        if name not in _ATTRIBUTES or ("url(" in value and not within):
+            del element.attrib[name]
+        elif name == "font-family" and value == FONT:
+            # said once, by the root
             del element.attrib[name]
         elif name == "id":
-            element.set(name, f"{prefix}-{value}")
-        elif value.startswith("url(#"):
-            element.set(name, f"url(#{prefix}-{value[5:]}")
+            element.set(name, _renamed(value, names, prefix))
+        elif within:
+            element.set(name, f"url(#{_renamed(within[1], names, prefix)})")
     for child in list(element):
         if child.tag.removeprefix(f"{{{_SVG}}}") not in _ELEMENTS or child.get("display") == "none":
             element.remove(child)
         else:
-            _clean(child, prefix)
+            _clean(child, names, prefix)
+
+
+def _renamed(name: str, names: dict[str, str], prefix: str) -> str:
+    # the renderer counts its ids on from one drawing to the next; ours begin anew, so that bytes do not change
+    return names.setdefault(name, f"{prefix}-{len(names) + 1}")

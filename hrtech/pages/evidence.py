@@ -15,22 +15,19 @@ import pandas as pd
 from markupsafe import Markup
 
 from hrtech.facts import (
+    FACT_COLUMNS,
     Fact,
-    JudgementForm,
     Report,
-    Text,
-    check_narrative,
     facts_from_frame,
     format_number,
     index_facts,
 )
-from hrtech.facts.parts import Chart, DataTable, Network
 from hrtech.pages.draw import vega_bundle
 from hrtech.pages.errors import PageError
-from hrtech.pages.kit import Body, Kit, View, csv_bytes, script_bytes, templates
-from hrtech.pages.promises import PROMISES, epsilon_in_words, weakest
-from hrtech.pages.prose import without_settings
+from hrtech.pages.kit import Body, Kit, csv_bytes, script_bytes, templates
+from hrtech.pages.promises import PROMISES, promise_view, release_view, weakest
 from hrtech.pages.provenance import Lineage, Origin
+from hrtech.pages.publishable import check_public, check_reports, cited_facts, source_assets
 from hrtech.pages.routes import draw_routes
 
 Files = dict[str, tuple[str, bytes]]
@@ -92,9 +89,9 @@ def render_evidence(
     told = index_facts(facts_from_frame(facts))
     assets = Lineage.from_frame(lineage)
     chosen = list(reports)
-    _check_reports(chosen, told, summary)
-    cited = _cited(chosen, told, summary)
-    _check_public(chosen, told, assets)
+    check_reports(chosen, told, summary)
+    cited = cited_facts(chosen, told, summary)
+    check_public(chosen, told, assets)
     if ledger_sequence is None:
         last = max((o for o in assets if o.ledger_sequence is not None), key=_sequence, default=None)
         ledger_sequence, ledger_head = (last.ledger_sequence, last.ledger_head) if last else (None, "")
@@ -110,7 +107,7 @@ def render_evidence(
             out[f"data/{report.study}_charts.js"] = (_SCRIPT, script_bytes("evidenceCharts", body.charts))
         out[f"{_STUDIES}{report.study}.html"] = _study_page(site, report, kit, body)
     kit = _kit(told, assets, "")
-    sources = _source_assets(chosen, cited)
+    sources = source_assets(chosen, cited)
     out["index.html"] = _index_page(site, chosen, kit, sources)
     out["facts.html"] = _facts_page(site, chosen, kit, cited)
     out["lineage.html"] = _lineage_page(site, kit, sources, {fact.source_asset for fact in cited.values()})
@@ -148,100 +145,8 @@ def static_file(name: str) -> bytes:
     return files("hrtech.pages").joinpath("static", name).read_bytes()
 
 
-def promise_view(report_promise: str, releases: list[Origin]) -> View:
-    """What a template shows of a promise and the releases behind it."""
-    promise = PROMISES[report_promise]
-    words = [epsilon_in_words(release) for release in releases if release.epsilon]
-    return {
-        "key": report_promise,
-        "name": promise.name,
-        "short": promise.short,
-        "paragraphs": [*promise.how_to_read[:2], *dict.fromkeys(words), *promise.how_to_read[2:]],
-        "releases": [release_view(release) for release in releases],
-    }
-
-
-def release_view(origin: Origin) -> View:
-    """What a template shows of a release."""
-    return {
-        "asset": origin.asset,
-        "promise": origin.promise or PROMISES[origin.barrier].name,
-        "name": PROMISES[origin.barrier].name if origin.barrier in PROMISES else origin.barrier,
-        "population": origin.population,
-        "epsilon": _loss(origin.epsilon),
-        "delta": _loss(origin.delta),
-        "key": origin.release_key[:12],
-        "sequence": origin.ledger_sequence,
-        "head": origin.ledger_head[:16],
-    }
-
-
-def _loss(value: float | None) -> str:
-    return format_number(value) if value else ""
-
-
 def _sequence(origin: Origin) -> int:
     return origin.ledger_sequence if origin.ledger_sequence is not None else -1
-
-
-def _check_reports(reports: list[Report], told: Mapping[str, Fact], summary: str) -> None:
-    studies = [report.study for report in reports]
-    if not studies or len(set(studies)) != len(studies):
-        raise PageError("a site needs reports, one a study")
-    for report in reports:
-        missing = [fact_id for fact_id in report.cited() if fact_id not in told]
-        if missing:
-            raise PageError(f"report {report.study} cites facts that were not told: {', '.join(missing)}")
-        if report.promise == "restricted" or any(isinstance(part, JudgementForm) for part in report.parts):
-            raise PageError(
-                f"report {report.study} is for casework (its promise is restricted, or it holds a form); a public "
-                "page cannot show it"
-            )
-        prose = [report.summary, *(part.markdown for part in report.parts if isinstance(part, Text))]
-        for text in prose:
-            _check_prose(f"report {report.study}", text, told, report.cited())
-    _check_prose("the summary of the site", summary, told, tuple(told))
-
-
-def _check_prose(owner: str, text: str, told: Mapping[str, Fact], cited: tuple[str, ...]) -> None:
-    problems = check_narrative(without_settings(text), told.values(), cited)
-    if problems:
-        listed = "\n".join(f"  - {problem.message}" for problem in problems)
-        raise PageError(
-            f"{owner}: every number in prose is told by a fact, or is a setting in `backticks`; "
-            f"{len(problems)} found that are not:\n{listed}"
-        )
-
-
-def _check_public(reports: list[Report], told: Mapping[str, Fact], assets: Lineage) -> None:
-    for fact in told.values():
-        assets.require_public(fact.source_asset, f"fact {fact.fact_id}")
-    for report in reports:
-        for part in report.parts:
-            if not isinstance(part, Chart | DataTable | Network):
-                continue
-            who = f"report {report.study}, {part.title!r},"
-            if not part.fact_ids and not part.source_assets:
-                raise PageError(
-                    f"{who} names neither facts nor source_assets, so nobody can tell where it comes from"
-                )
-            for asset in part.source_assets:
-                assets.require_public(asset, who)
-
-
-def _cited(reports: list[Report], told: Mapping[str, Fact], summary: str) -> dict[str, Fact]:
-    from hrtech.facts.parts import markers
-
-    ids = {fact_id for report in reports for fact_id in report.cited()}
-    ids |= {fact_id for fact_id, *_ in markers(summary)}
-    return {fact_id: told[fact_id] for fact_id in sorted(ids)}
-
-
-def _source_assets(reports: list[Report], cited: Mapping[str, Fact]) -> list[str]:
-    assets = {fact.source_asset for fact in cited.values()}
-    for report in reports:
-        assets |= {asset for part in report.parts for asset in getattr(part, "source_assets", ())}
-    return sorted(assets)
 
 
 def _kit(told: Mapping[str, Fact], assets: Lineage, root: str) -> Kit:
@@ -370,8 +275,6 @@ def _lineage_page(site: _Site, kit: Kit, sources: list[str], told: set[str]) -> 
 
 
 def _facts_csv(cited: Mapping[str, Fact]) -> bytes:
-    from hrtech.facts import FACT_COLUMNS
-
     return csv_bytes(
         FACT_COLUMNS, ([getattr(fact, name) for name in FACT_COLUMNS] for fact in cited.values())
     )

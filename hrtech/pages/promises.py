@@ -6,8 +6,9 @@ Here: the words alone. Which promise a study makes is in its report; what was sp
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
+from hrtech.facts import format_number
 from hrtech.pages.provenance import Origin
 
 
@@ -105,3 +106,35 @@ def weakest(promises: Sequence[str]) -> str:
     """
     order = ["restricted", "disclosure-control", "k-anonymity", "differential-privacy", "open"]
     return min(promises, key=order.index)
+
+
+def promise_view(report_promise: str, releases: list[Origin]) -> dict[str, Any]:
+    """What a template shows of a promise and the releases behind it."""
+    promise = PROMISES[report_promise]
+    words = [epsilon_in_words(release) for release in releases if release.epsilon]
+    return {
+        "key": report_promise,
+        "name": promise.name,
+        "short": promise.short,
+        "paragraphs": [*promise.how_to_read[:2], *dict.fromkeys(words), *promise.how_to_read[2:]],
+        "releases": [release_view(release) for release in releases],
+    }
+
+
+def release_view(origin: Origin) -> dict[str, Any]:
+    """What a template shows of a release."""
+    return {
+        "asset": origin.asset,
+        "promise": origin.promise or PROMISES[origin.barrier].name,
+        "name": PROMISES[origin.barrier].name if origin.barrier in PROMISES else origin.barrier,
+        "population": origin.population,
+        "epsilon": _loss(origin.epsilon),
+        "delta": _loss(origin.delta),
+        "key": origin.release_key[:12],
+        "sequence": origin.ledger_sequence,
+        "head": origin.ledger_head[:16],
+    }
+
+
+def _loss(value: float | None) -> str:
+    return format_number(value) if value else ""
