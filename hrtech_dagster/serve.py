@@ -236,7 +236,11 @@ def dagster_webserver(instance: dg.DagsterInstance, target: Target, read_only: b
     )
     instance.optimize_for_webserver(statement_timeout=15_000, pool_recycle=3600, max_overflow=20)
     with WorkspaceProcessContext(
-        instance, workspace_load_target=load, version=__version__, read_only=read_only
+        instance,
+        workspace_load_target=load,
+        version=__version__,
+        read_only=read_only,
+        code_server_log_level="warning",
     ) as context:
         yield create_app_from_workspace_process_context(context, live_data_poll_rate=2000)
 
