@@ -135,4 +135,14 @@ def _effect(assets: StudyAssets, study: EffectStudy) -> None:
         if truth is not None:
             known = truth.loc[truth["outcome"] == study.outcome, "effect"]
             planted = None if known.empty else float(known.iloc[0])
-        return facts_to_frame(effect_facts(assets.study, effect, estimates, refutations, rows, planted))
+        facts = effect_facts(
+            assets.study,
+            effect,
+            estimates,
+            refutations,
+            rows,
+            planted,
+            treatment=study.treatment,
+            outcome=study.outcome,
+        )
+        return facts_to_frame(facts)

@@ -104,7 +104,7 @@ def release(
     metadata = {
         "population": done.population.name,
         "epsilon": done.epsilon,
-        "delta": done.population.delta,  # epsilon is told at the population's delta
+        "delta": 0.0 if terms.charge.is_zero else done.population.delta,  # epsilon is told at this delta
         "charged_delta": done.charge.delta,
         "rho": done.charge.rho,
         "epsilon_left": done.epsilon_left,

@@ -16,6 +16,9 @@ def effect_facts(
     refutations: pd.DataFrame,
     counted: pd.DataFrame,
     truth: float | None = None,
+    *,
+    treatment: str = "the exposure",
+    outcome: str = "the outcome",
 ) -> list[Fact]:
     """State the answer, each estimator's, what the refutations gave, and the rows behind them.
 
@@ -26,6 +29,8 @@ def effect_facts(
         refutations: `name, estimate, p, passed, meaning`.
         counted: `step, rows`.
         truth: The planted effect, where the world is simulated.
+        treatment: The exposure in words.
+        outcome: The outcome in words.
     """
     head = rows(effect)[0]
     interval = f"{100 * head['confidence']:g} % interval"
@@ -33,7 +38,7 @@ def effect_facts(
     facts = [
         Fact(
             f"{study}/effect",
-            "The exposure changes the outcome by {value} on average.",
+            f"{_capital(treatment)} changes {_plain(outcome)} by {{value}} on average.",
             head["estimate"],
             "difference",
             low=head["low"],
@@ -44,7 +49,7 @@ def effect_facts(
         ),
         Fact(
             f"{study}/naive_difference",
-            "Without adjustment the exposed and the others differ by {value}.",
+            f"Without adjustment, those with and without {_plain(treatment)} differ by {{value}} in {_plain(outcome)}.",
             head["naive_difference"],
             "difference",
             source_asset=source,
@@ -151,7 +156,7 @@ def effect_report(
     if effect is not None:
         parts.insert(1, Text(str(rows(effect)[0]["estimand_text"])))
     summary = (
-        f"The exposure changes the outcome by {{{{fact:{study}/effect}}}} on average, between "
+        f"{hypothesis or 'The exposure has an effect'}? The estimate is {{{{fact:{study}/effect}}}} on average, between "
         f"{{{{fact:{study}/effect|low}}}} and {{{{fact:{study}/effect|high}}}}, if every common cause was measured."
         if f"{study}/effect" in told
         else "An effect was studied; it may not be told."
@@ -159,6 +164,15 @@ def effect_report(
     return Report(
         study, title, summary, "restricted" if effect is not None else "disclosure-control", tuple(parts)
     )
+
+
+def _plain(name: str) -> str:
+    return name.replace("_", " ").replace("{", "(").replace("}", ")")
+
+
+def _capital(name: str) -> str:
+    plain = _plain(name)
+    return plain[:1].upper() + plain[1:]
 
 
 def _forest(facts: Sequence[Fact]) -> Chart:
