@@ -157,7 +157,8 @@ def effect_report(
         parts.insert(1, Text(str(rows(effect)[0]["estimand_text"])))
     summary = (
         f"{hypothesis or 'The exposure has an effect'}? The estimate is {{{{fact:{study}/effect}}}} on average, "
-        f"between {{{{fact:{study}/effect|low}}}} and {{{{fact:{study}/effect|high}}}}, if every common cause was measured."
+        f"between {{{{fact:{study}/effect|low}}}} and {{{{fact:{study}/effect|high}}}}, if every common cause was "
+        "measured."
         if f"{study}/effect" in told
         else "An effect was studied; it may not be told."
     )
