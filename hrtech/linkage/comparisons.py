@@ -13,10 +13,6 @@ import pandas as pd
 from hrtech.linkage.normalise import words_of
 from hrtech.linkage.spec import FieldSpec
 
-_RARITY_COUNTS: Final = frozenset(
-    {"person_name", "given_name", "family_name", "company_name", "category", "address"}
-)
-
 
 @dataclass(frozen=True)
 class Comparison:
@@ -29,6 +25,7 @@ class Comparison:
         exact: Column whose equality is the strongest level.
         derived: Columns it needs beside the fields: name to series.
         essential: Whether records that differ in it are never joined.
+        conditional: Whether chance agreement is measured among candidate pairs and not among random ones.
     """
 
     name: str
@@ -37,6 +34,7 @@ class Comparison:
     exact: str
     derived: dict[str, pd.Series] = field(default_factory=dict)
     essential: bool = False
+    conditional: bool = False
 
 
 def comparisons_of(records: pd.DataFrame, fields: tuple[FieldSpec, ...]) -> list[Comparison]:
@@ -105,13 +103,15 @@ def _full_name(records: pd.DataFrame, given: FieldSpec, family: FieldSpec) -> Co
         levels,
         full,
         {full: records[g] + " " + records[f]},
-        given.essential or family.essential,
+        bool(given.essential or family.essential),
     )
 
 
 def _single(records: pd.DataFrame, one: FieldSpec) -> Comparison:
     name = one.name
-    counts = one.kind in _RARITY_COUNTS if one.term_frequency is None else one.term_frequency
+    # how telling a category is depends on the names it goes with, so that it is weighed among candidates instead
+    counts = one.term_frequency and one.kind != "category"
+    essential = one.kind == "company_name" if one.essential is None else bool(one.essential)
     null = _null(f"{name}_l is null", f"{name}_r is null")
     same = _level(f"{name}_l = {name}_r", "same", name if counts else None)
     derived: dict[str, pd.Series] = {}
@@ -122,7 +122,7 @@ def _single(records: pd.DataFrame, one: FieldSpec) -> Comparison:
     if one.kind == "email":
         derived = {f"{name}__user": records[name].str.split("@").str[0]}
     levels = (null, same, *_between(name, one.kind), _ELSE)
-    return Comparison(name, (name,), levels, name, derived, one.essential)
+    return Comparison(name, (name,), levels, name, derived, essential, one.kind == "category")
 
 
 def _shared(name: str) -> tuple[str, str]:

@@ -84,7 +84,7 @@ def link_registers(registers: Mapping[str, pd.DataFrame], spec: LinkageSpec) -> 
         pairs=pairs,
         entities=_entities(prepared, scored.pairs, labels, ids),
         parameters=scored.parameters,
-        quality=_quality(prepared, scored.pairs, labels, rules, spec),
+        quality=_quality(prepared, scored.pairs, comparisons, labels, rules, spec),
         unlinkables=_unlinkables(prepared, comparisons, scored, at),
         blocking=blocking,
         threshold=threshold,
@@ -104,18 +104,23 @@ def _groups(
 ) -> np.ndarray:
     names = prepared.records["register"].tolist()
     single = set(spec.duplicate_free)
-    forbidden = np.zeros(len(pairs), dtype=bool)
-    for one in comparisons:
-        if one.essential:
-            forbidden |= pairs[f"level_{one.name}"].isin(UNLIKE).to_numpy()
     return average_linkage(
         pairs["left"].to_numpy(),
         pairs["right"].to_numpy(),
         pairs["match_weight"].to_numpy(float) - at,
         len(names),
         [name if name in single else None for name in names],
-        forbidden,
+        _forbidden(pairs, comparisons),
     )
+
+
+def _forbidden(pairs: pd.DataFrame, comparisons: list[Comparison]) -> np.ndarray:
+    """Mark the pairs that are unlike in an essential field."""
+    marked = np.zeros(len(pairs), dtype=bool)
+    for one in comparisons:
+        if one.essential:
+            marked |= pairs[f"level_{one.name}"].isin(UNLIKE).to_numpy()
+    return marked
 
 
 def _named_pairs(
@@ -162,7 +167,12 @@ def _entities(prepared: Prepared, pairs: pd.DataFrame, labels: np.ndarray, ids: 
 
 
 def _quality(
-    prepared: Prepared, pairs: pd.DataFrame, labels: np.ndarray, rules: tuple[Rule, ...], spec: LinkageSpec
+    prepared: Prepared,
+    pairs: pd.DataFrame,
+    comparisons: list[Comparison],
+    labels: np.ndarray,
+    rules: tuple[Rule, ...],
+    spec: LinkageSpec,
 ) -> pd.DataFrame:
     from scipy.sparse import coo_matrix
     from scipy.sparse.csgraph import connected_components
@@ -176,8 +186,10 @@ def _quality(
     for rule in rules:
         codes = pd.factorize(key_of(prepared.records, rule))[0]
         reached += (codes[left] == codes[right]) & (codes[left] >= 0)
+    # what is unlike in an essential field is declared no match, whatever the rest says
+    probability = np.where(_forbidden(pairs, comparisons), 0.0, pairs["match_probability"])
     return estimated_quality(
-        pairs["match_probability"].to_numpy(),
+        probability,
         labels[left] == labels[right],
         np.unique(component[left], return_inverse=True)[1],
         reached,

@@ -33,6 +33,9 @@ _FEWEST_TRAINING_PAIRS: Final = 30
 _TRAINING_PAIRS: Final = 2_000_000
 _LOWEST_REPORTED: Final = 0.01
 _FLOOR: Final = 1e-10
+_ROUNDS: Final = 10
+
+_MAndU = tuple[tuple[float, float], tuple[float, float]]
 
 
 @dataclass(frozen=True)
@@ -61,12 +64,17 @@ def score_pairs(
     """Train the model and score every pair that a blocking rule reaches.
 
     Raises:
-        LinkageError: No pair is reached, or no training rule is to be had.
+        LinkageError: No pair is reached, there is one comparison only, or no training rule is to be had.
     """
     import duckdb
     from splink import DuckDBAPI, Linker, SettingsCreator, block_on
     from splink.comparison_library import CustomComparison
 
+    if len(comparisons) < 2:
+        raise LinkageError(
+            "One comparison alone cannot be weighed: agreement on it has nothing to be held against. Declare another "
+            "field that is not blank [setting: fields]"
+        )
     table = _table(prepared, comparisons, rules)
     kinds = {one.name: one.kind for one in prepared.fields}
     training = _training_rules(table, comparisons, kinds, spec)
@@ -143,13 +151,14 @@ def _training_rules(
     comparison, so that every comparison is trained by at least one of them where there are three or more.
     """
     usable = [one for one in comparisons if kinds[one.fields[0]] != "category"] or comparisons
+    widths = (2, 1) if len(comparisons) > 2 else (1,)  # a rule must leave something to train
     options = {
         tuple(one.exact for one in chosen): count_pairs(table, tuple(one.exact for one in chosen), spec.mode)
-        for width in (2, 1)
+        for width in widths
         for chosen in combinations(usable, width)
     }
     rules: list[tuple[str, ...]] = []
-    for width in (2, 1):
+    for width in widths:
         ranked = sorted(
             (option for option in options if len(option) == width),
             key=lambda option: (-options[option] if len(option) == 2 else options[option], option),
@@ -164,42 +173,89 @@ def _training_rules(
 def _read(
     connection: Any, scored: str, model: dict[str, Any], comparisons: list[Comparison], possible: int
 ) -> Scored:
-    """Fetch what Splink scored, with the share of matches estimated from the scores themselves."""
+    """Fetch what Splink scored, with categories weighed anew and the share of matches taken from the scores."""
     assumed = float(model["probability_two_random_records_match"])
-    evidence = connection.sql(f'select match_weight from "{scored}"').fetchnumpy()["match_weight"]
-    if not len(evidence):
-        raise LinkageError("The blocking rules reach no pair. Loosen them [setting: blocking]")
-    evidence = np.asarray(evidence, dtype=float) - math.log2(assumed / (1 - assumed))
-    prior = _share_of_matches(evidence, possible)
-    shift = math.log2(prior / (1 - prior)) - math.log2(assumed / (1 - assumed))
-    lowest = math.log2(_LOWEST_REPORTED / (1 - _LOWEST_REPORTED)) - shift
-    there = set(connection.sql(f'select * from "{scored}" limit 0').columns)
-    wanted = [f"{kind}_{one.name}" for one in comparisons for kind in ("gamma", "mw", "mw_tf_adj")]
-    columns = ", ".join(f'"{name}"' for name in ["row_l", "row_r", "match_weight", *wanted] if name in there)
-    frame = connection.sql(f'select {columns} from "{scored}" where match_weight >= {lowest}').df()
-    weight = frame["match_weight"].to_numpy(float) + shift
-    pairs = pd.DataFrame(
-        {
-            "left": frame["row_l"].astype("int64"),
-            "right": frame["row_r"].astype("int64"),
-            "match_weight": weight,
-            "match_probability": _probability(weight),
-        }
+    categories = [one.name for one in comparisons if one.conditional]
+    fixed = " - ".join(
+        ['"match_weight"', str(math.log2(assumed / (1 - assumed))), *(f'"mw_{x}"' for x in categories)]
     )
-    parameters, labels = _parameters(model, comparisons)
+    outcomes = "".join(f', "gamma_{name}"' for name in categories)
+    everything = connection.sql(f'select {fixed} as fixed{outcomes} from "{scored}"').fetchnumpy()
+    if not len(everything["fixed"]):
+        raise LinkageError("The blocking rules reach no pair. Loosen them [setting: blocking]")
+    prior, anew = _reweigh(
+        np.asarray(everything["fixed"], dtype=float),
+        {name: np.asarray(everything[f"gamma_{name}"]) for name in categories},
+        possible,
+    )
+    terms = [fixed, str(math.log2(prior / (1 - prior)))]
+    for name, (same, different) in anew.items():
+        bits = math.log2(same[0] / same[1]), math.log2(different[0] / different[1])
+        terms.append(f'case "gamma_{name}" when 1 then {bits[0]} when 0 then {bits[1]} else 0 end')
+    lowest = math.log2(_LOWEST_REPORTED / (1 - _LOWEST_REPORTED))
+    total = " + ".join(terms)
+    frame = connection.sql(f'select *, {total} as total from "{scored}" where {total} >= {lowest}').df()
+    parameters, labels = _parameters(model, comparisons, anew)
+    weight_of = parameters.set_index(["comparison", "level"])["weight"]
+    weight = frame["total"].to_numpy(float)
+    columns: dict[str, object] = {
+        "left": frame["row_l"].astype("int64"),
+        "right": frame["row_r"].astype("int64"),
+        "match_weight": weight,
+        "match_probability": _probability(weight),
+    }
     for one in comparisons:
-        bits = frame[f"mw_{one.name}"].to_numpy(float)
+        level = frame[f"gamma_{one.name}"].map(labels[one.name]).astype("str")
         rarity = f"mw_tf_adj_{one.name}"
-        pairs[f"weight_{one.name}"] = bits + (frame[rarity].to_numpy(float) if rarity in frame else 0.0)
-        pairs[f"level_{one.name}"] = frame[f"gamma_{one.name}"].map(labels[one.name]).astype("str")
-    pairs = pairs.sort_values(
+        bits = frame[f"mw_{one.name}"] + frame.get(rarity, 0.0)
+        columns[f"weight_{one.name}"] = (
+            level.map(weight_of[one.name]).fillna(0.0) if one.conditional else bits
+        )
+        columns[f"level_{one.name}"] = level
+    pairs = pd.DataFrame(columns).sort_values(
         ["match_weight", "left", "right"], ascending=[False, True, True], ignore_index=True
     )
     untrained = parameters.loc[~parameters["trained"], "comparison"].unique()
     notes = tuple(
         f"comparison {name}: some levels were never seen in training and keep defaults" for name in untrained
     )
-    return Scored(pairs, parameters, prior, len(evidence), notes)
+    return Scored(pairs, parameters, prior, len(everything["fixed"]), notes)
+
+
+def _reweigh(
+    fixed: np.ndarray, outcomes: Mapping[str, np.ndarray], possible: int
+) -> tuple[float, dict[str, _MAndU]]:
+    """Measure how telling categories are among the scored pairs, and the share of matches.
+
+    Records alike in name are often alike in citizenship too, whether or not they are one person: chance agreement
+    among random pairs overstates what a category adds. Here each pair counts as a non-match with its probability of
+    being one, in turns with that probability (expectation-maximisation with the other weights held).
+
+    Args:
+        fixed: Evidence (bits) of each pair from all but the categories, without prior.
+        outcomes: Per category 1 (same), 0 (different) or -1 (unknown) per pair.
+        possible: Number of possible pairs.
+
+    Returns:
+        The share of matches, and per category (m, u) of `same` and of `different`.
+    """
+    anew: dict[str, _MAndU] = {}
+    evidence = fixed
+    prior = _share_of_matches(evidence, possible)
+    for _ in range(_ROUNDS if outcomes else 0):
+        match = _probability(evidence + math.log2(prior / (1 - prior)))
+        evidence = fixed
+        for name, outcome in outcomes.items():
+            rates = []
+            for weight in (match, 1 - match):
+                same, different = weight[outcome == 1].sum() + 0.5, weight[outcome == 0].sum() + 0.5
+                rates.append(float(same / (same + different)))
+            m, u = rates
+            anew[name] = ((m, u), (1 - m, 1 - u))
+            bits = np.where(outcome == 1, math.log2(m / u), math.log2((1 - m) / (1 - u)))
+            evidence = evidence + np.where(outcome < 0, 0.0, bits)
+        prior = _share_of_matches(evidence, possible)
+    return prior, anew
 
 
 def _probability(weight: np.ndarray) -> np.ndarray:
@@ -219,7 +275,7 @@ def _share_of_matches(evidence: np.ndarray, possible: int) -> float:
 
 
 def _parameters(
-    model: dict[str, Any], comparisons: list[Comparison]
+    model: dict[str, Any], comparisons: list[Comparison], anew: Mapping[str, _MAndU]
 ) -> tuple[pd.DataFrame, dict[str, dict[int, str]]]:
     """Return m, u and weight per level, and what each outcome number of a comparison is called."""
     rows, labels = [], {}
@@ -231,6 +287,8 @@ def _parameters(
         }
         for level in levels[1:]:
             m, u = level.get("m_probability"), level.get("u_probability")
+            if one.name in anew:
+                m, u = anew[one.name][0 if level is levels[1] else 1]
             rows.append((one.name, level["label_for_charts"], m, u, m is not None and u is not None))
     frame = pd.DataFrame(rows, columns=["comparison", "level", "m", "u", "trained"])
     frame[["m", "u"]] = frame[["m", "u"]].astype("float64")

@@ -54,12 +54,10 @@ def _person(text: str) -> str:
 def _company(text: str) -> str:
     words = fold(text.replace("&", " and ")).split()
     kept = list(words)
-    while len(kept) > 1 and kept[-1] in _LEGAL_FORMS:
+    while len(kept) > 1 and (kept[-1] in _LEGAL_FORMS or (kept[-1] == "and" and len(kept) < len(words))):
         kept.pop()
     while len(kept) > 1 and kept[0] in _LEGAL_FORMS:
         kept.pop(0)
-    if len(kept) > 1 and kept[-1] == "and":
-        kept.pop()
     return " ".join(kept)
 
 

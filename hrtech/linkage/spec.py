@@ -40,15 +40,17 @@ class FieldSpec:
         name: Name of the field in results; letters, digits and underscores.
         kind: What it is, which decides normalisation and comparison levels.
         columns: Column of each register, or one name for all. Empty: the column is called like the field.
-        term_frequency: Whether agreement on a rare value counts for more than on a common one. None: by kind.
-        essential: Whether records are only joined when alike in it (or blank), whatever else agrees.
+        term_frequency: Whether agreement on a rare value counts for more than on a common one (a
+            name, but also a date that stands for unknown, or the phone of an agent). Categories have no such weight.
+        essential: Whether records are only joined when alike in it (or blank), whatever else agrees: a
+            shared office makes no firm another. None: only for company names.
     """
 
     name: str
     kind: FieldKind
     columns: Mapping[str, str] | str = ""
-    term_frequency: bool | None = None
-    essential: bool = False
+    term_frequency: bool = True
+    essential: bool | None = None
 
     def __post_init__(self) -> None:
         if not FIELD_NAME.fullmatch(self.name) or "__" in self.name or self.name in RESERVED:

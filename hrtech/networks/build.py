@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from hrtech.networks.links import attribute_links
-from hrtech.networks.ownership import Ownership, integrated_ownership
+from hrtech.networks.ownership import Ownership, integrated_ownership, share_text
 from hrtech.networks.risk import score
 from hrtech.networks.spec import NetworkError, NetworkSpec, Rejects, numbered
 
@@ -140,10 +140,7 @@ def _flags(red_flags: pd.DataFrame, ids: set[str], rejects: Rejects) -> pd.DataF
 def _ownership_edges(owned: Ownership) -> pd.DataFrame:
     held = owned.holdings
     low, high = held["share_low"], held["share_high"]
-    exact = (high - low).abs() < 1e-9
-    extent = low.map("{:.4g} %".format).where(
-        exact, low.map("{:.4g}".format) + "–" + high.map("{:.4g} %".format)
-    )
+    evidence = [f"owns {share_text(*ends)}" for ends in zip(low, high, strict=True)]
     return pd.DataFrame(
         {
             "source": held["owner"],
@@ -151,7 +148,7 @@ def _ownership_edges(owned: Ownership) -> pd.DataFrame:
             "kind": "ownership",
             "values": 1,
             "probability": (low + high) / 200,
-            "evidence": "owns " + extent.astype("str"),
+            "evidence": pd.Series(evidence, index=held.index, dtype="str"),
         }
     )
 

@@ -207,6 +207,11 @@ def _beneficial_owners(holdings: pd.DataFrame, threshold: float) -> pd.DataFrame
     return frame.sort_values(order, ascending=[True, False, True], ignore_index=True)[columns]
 
 
+def share_text(low: float, high: float) -> str:
+    """Write a share or a range of shares, such as `60–75 %`."""
+    return f"{low:.4g} %" if abs(high - low) < 1e-9 else f"{low:.4g}–{high:.4g} %"
+
+
 def _chains(
     company: str, upward: dict[str, list[tuple[str, float, float]]]
 ) -> dict[str, list[tuple[float, str]]]:
@@ -223,8 +228,12 @@ def _chains(
             continue
         for owner, low, high in owners:
             if owner not in seen and len(seen) <= _LONGEST_CHAIN:
-                extent = f"{low:.4g} %" if abs(high - low) < 1e-9 else f"{low:.4g}–{high:.4g} %"
                 stack.append(
-                    (owner, f"{owner} → ({extent}) {text}", share * (low + high) / 200, seen | {owner})
+                    (
+                        owner,
+                        f"{owner} → ({share_text(low, high)}) {text}",
+                        share * (low + high) / 200,
+                        seen | {owner},
+                    )
                 )
     return {owner: sorted(each, reverse=True) for owner, each in found.items()}

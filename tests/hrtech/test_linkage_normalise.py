@@ -1,0 +1,54 @@
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hrtech.linkage.normalise import fold, normalise, words_of
+
+
+@pytest.mark.parametrize(
+    ("kind", "raw", "expected"),
+    [
+        ("person_name", "  Dr. José-María  O'Neil ", "jose maria oneil"),
+        ("family_name", "Łukaszewicz", "lukaszewicz"),
+        ("company_name", "Green & Sons Ltd.", "green and sons"),
+        ("company_name", "G.M.B. Transport GmbH & Co. KG", "gmb transport"),
+        ("company_name", "PT Laut Biru Tbk", "laut biru"),
+        ("company_name", "Limited", "limited"),
+        ("address", "12, High Street, North Road", "12 high st n rd"),
+        ("phone", "+44 (0)20 7946-0958", "4402079460958"),
+        ("phone", "0044 20", "4420"),
+        ("email", " Info@Example.ORG ", "info@example.org"),
+        ("date", "19801231", "1980-12-31"),
+        ("date", "1980-12-31T08:00", "1980-12-31"),
+        ("identifier", "ab-12 / 3", "ab123"),
+    ],
+)
+def test_each_kind_has_its_comparable_form(kind, raw, expected):
+    assert normalise(pd.Series([raw], dtype="str"), kind).tolist() == [expected]
+
+
+@pytest.mark.parametrize(
+    ("kind", "raw"), [("date", "31/12/80"), ("email", "none"), ("phone", "n/a"), ("category", " - ")]
+)
+def test_what_is_left_of_nothing_is_missing(kind, raw):
+    assert normalise(pd.Series([raw], dtype="str"), kind).isna().all()
+
+
+def test_typed_columns_keep_their_index_and_blanks():
+    dates = pd.Series(pd.to_datetime(["2001-02-03", None]), index=[7, 9])
+    assert normalise(dates, "date").tolist()[0] == "2001-02-03"
+    assert list(normalise(dates, "date").index) == [7, 9]
+    numbers = pd.Series([5550001.0, None])
+    assert normalise(numbers, "phone").tolist()[0] == "5550001"
+    assert normalise(numbers, "phone").isna().tolist() == [False, True]
+
+
+@given(st.text(max_size=40))
+def test_folding_is_idempotent(text):
+    assert fold(fold(text)) == fold(text)
+
+
+def test_words_are_sorted_and_distinct():
+    words = words_of(pd.Series(["b a b", None], dtype="str"))
+    assert words.tolist() == [["a", "b"], None]
