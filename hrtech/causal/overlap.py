@@ -8,13 +8,16 @@ from hrtech.causal.estimators import propensity
 from hrtech.causal.question import EffectError, EffectQuestion
 
 _CLIP = 0.01
+_GROUPS = 10
+_FEWEST_IN_GROUP = 50
 
 
 def check_overlap(design: Design, question: EffectQuestion) -> tuple[pd.DataFrame, np.ndarray]:
     """Describe overlap and refuse where there is none.
 
     The rule: no effect is estimated when the adjusters separate the groups, or when more than `most_extreme` of the
-    rows have an estimated propensity outside `propensity_bounds`.
+    rows have an extreme propensity: estimated outside `propensity_bounds`, or, in case the estimate is too smooth,
+    among a tenth of like propensity in which the share exposed lies outside them.
 
     Returns:
         `measure, value`, and the propensity per row.
@@ -25,7 +28,9 @@ def check_overlap(design: Design, question: EffectQuestion) -> tuple[pd.DataFram
     chance = propensity(design.treatment, design.covariates)
     exposed = design.treatment == 1
     low, high = question.propensity_bounds
-    extreme = float(((chance < low) | (chance > high)).mean())
+    extreme = max(
+        float(((chance < low) | (chance > high)).mean()), _one_sided(design.treatment, chance, low, high)
+    )
     if chance[exposed].min() > chance[~exposed].max() and design.covariates.shape[1]:
         raise EffectError(
             f"The adjusters tell exposed and unexposed apart without fail (perfect separation of "
@@ -50,6 +55,15 @@ def check_overlap(design: Design, question: EffectQuestion) -> tuple[pd.DataFram
         ("highest share allowed", question.most_extreme),
     ]
     return pd.DataFrame(rows, columns=["measure", "value"]).astype({"measure": "str"}), chance
+
+
+def _one_sided(treatment: np.ndarray, chance: np.ndarray, low: float, high: float) -> float:
+    """Return the share of rows in groups of like propensity that hold hardly anybody exposed, or unexposed."""
+    groups = min(_GROUPS, len(chance) // _FEWEST_IN_GROUP)
+    if groups < 2 or np.ptp(chance) == 0:
+        return 0.0
+    parts = np.array_split(treatment[np.argsort(chance, kind="stable")], groups)
+    return sum(len(part) for part in parts if not low <= part.mean() <= high) / len(chance)
 
 
 def _weights(treatment: np.ndarray, chance: np.ndarray) -> np.ndarray:

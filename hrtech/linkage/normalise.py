@@ -34,7 +34,7 @@ _ADDRESS_WORDS: Final = {
     "fl", "north": "n", "south": "s", "east": "e", "west": "w",
 }  # fmt: skip
 _DOTTED: Final = re.compile(r"\b(?:\w\.){2,}")
-_BREAKS: Final = re.compile(r"[^\w]+|_+")
+_BREAKS: Final = re.compile(r"[\W_]+")
 _ISO_DATE: Final = re.compile(r"(\d{4})-?(\d{2})-?(\d{2})(?:[T ].*)?")
 
 

