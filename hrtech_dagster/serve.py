@@ -4,7 +4,8 @@ One process holds Dagster's webserver and our pages behind the guard, and runs t
 the run queue) as a child. The first line it prints is a link that opens one browser session. Scripts send
 `Authorization: Bearer` with the text of `$HRTECH_HOME/keys/serve-<port>.token`, which exists while the server runs.
 
-Here: the command line and the life of the processes. Not here: who may ask what (`guard`), pages (`casework_pages`).
+Here: the command line, and what is put together. Not here: who may ask what (`guard`), pages (`casework_pages`), how
+Dagster's own processes are started (`dagster_processes`).
 """
 
 import argparse
@@ -16,39 +17,23 @@ import logging
 import os
 import signal
 import socket
-import subprocess
 import sys
-import threading
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import dagster as dg
 
+from hrtech_dagster.dagster_processes import Target, dagster_daemon, dagster_webserver
 from hrtech_dagster.guard_tokens import Tokens, bearer_file, written_bearer
 from resources.home import HomeError, hrtech_home, prepare_home
 
 DEFAULT_PORT = 3000
 DEFAULT_MODULE = "hrtech_dagster.definitions"
 _ADDRESSES: Mapping[str, str] = {"127.0.0.1": "127.0.0.1", "localhost": "127.0.0.1", "::1": "::1"}
-_STOP_SECONDS = 20
 
 
 class ServeError(RuntimeError):
     """The server cannot start; the message says how to mend it."""
-
-
-@dataclass(frozen=True)
-class Target:
-    """The code location to load: a workspace file or a module."""
-
-    workspace: Path | None = None
-    module: str | None = None
-
-    def arguments(self) -> list[str]:
-        """Return it as arguments of Dagster's own commands."""
-        return ["-w", str(self.workspace)] if self.workspace else ["-m", str(self.module)]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -210,78 +195,6 @@ def serve(listening: socket.socket, home: Path, target: Target, *, read_only: bo
         )
         _greet(guard.link(), home, port, read_only)
         uvicorn.Server(settings).run(sockets=[listening])
-
-
-@contextlib.contextmanager
-def dagster_webserver(instance: dg.DagsterInstance, target: Target, read_only: bool) -> Iterator[Any]:
-    """Load the code location and yield Dagster's webserver as an ASGI application.
-
-    The only place that reaches into private parts of Dagster: its public way to start a webserver is a command that
-    opens a port of its own, with nothing before it. `tests/hrtech_dagster/test_serve.py` pins what is used here.
-    """
-    from dagster._core.workspace.context import WorkspaceProcessContext  # noqa: TID251
-    from dagster._core.workspace.load_target import ModuleTarget, WorkspaceFileTarget  # noqa: TID251
-    from dagster_webserver.app import create_app_from_workspace_process_context
-    from dagster_webserver.version import __version__
-
-    load = (
-        WorkspaceFileTarget(paths=[str(target.workspace)])
-        if target.workspace
-        else ModuleTarget(
-            module_name=str(target.module),
-            attribute=None,
-            working_directory=str(Path.cwd()),
-            location_name=None,
-        )
-    )
-    instance.optimize_for_webserver(statement_timeout=15_000, pool_recycle=3600, max_overflow=20)
-    with WorkspaceProcessContext(
-        instance,
-        workspace_load_target=load,
-        version=__version__,
-        read_only=read_only,
-        code_server_log_level="warning",
-    ) as context:
-        yield create_app_from_workspace_process_context(context, live_data_poll_rate=2000)
-
-
-@contextlib.contextmanager
-def dagster_daemon(target: Target) -> Iterator[subprocess.Popen]:
-    """Run the Dagster daemon as a child for as long as the block runs."""
-    command = [sys.executable, "-m", "dagster._daemon", "run", "--log-level", "warning", *target.arguments()]
-    # a session of its own: Ctrl-C in the terminal reaches us alone, and we stop it in order
-    child = subprocess.Popen(command, start_new_session=True, preexec_fn=_end_with_parent)  # noqa: S603
-    stopping = threading.Event()
-
-    def watch() -> None:
-        code = child.wait()
-        if not stopping.is_set():
-            print(
-                f"The Dagster daemon ended (exit code {code}): queued runs, schedules and sensors wait. "
-                "Stop this server and start it again.",
-                file=sys.stderr,
-                flush=True,
-            )
-
-    threading.Thread(target=watch, daemon=True).start()
-    try:
-        yield child
-    finally:
-        stopping.set()
-        child.send_signal(signal.SIGINT)
-        try:
-            child.wait(timeout=_STOP_SECONDS)
-        except subprocess.TimeoutExpired:
-            child.kill()
-
-
-def _end_with_parent() -> None:
-    """Ask Linux to stop this child when its parent is killed, so that no second daemon is left behind."""
-    if sys.platform == "linux":
-        import ctypes
-
-        set_parent_death_signal = 1
-        ctypes.CDLL(None).prctl(set_parent_death_signal, signal.SIGINT)
 
 
 def ask_for_link(home: Path, port: int) -> str:

@@ -22,7 +22,8 @@ from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
 from hrtech.pages import CSRF_PLACEHOLDER
-from hrtech_dagster.serve import ServeError, Target, find_target, loopback_address, main
+from hrtech_dagster.dagster_processes import Target
+from hrtech_dagster.serve import ServeError, find_target, loopback_address, main
 from resources.home import prepare_home
 from resources.lake import list_tables, read_table, write_table
 
@@ -32,6 +33,7 @@ import dagster as dg
 @dg.asset(group_name="tiny")
 def numbers():
     """Three numbers."""
+    print("printed-by-a-step")
     return dg.MaterializeResult(metadata={"count": 3})
 
 @dg.asset_check(asset=numbers)
@@ -63,6 +65,7 @@ class Server:
     port: int
     home: Path
     link: str
+    log: Path
 
     @property
     def url(self):
@@ -115,7 +118,7 @@ def running(folder, home, *arguments):
         while "Scripts:" not in log.read_text():
             assert process.poll() is None and time.monotonic() < deadline, log.read_text()
             time.sleep(0.1)
-        yield Server(process, port, home, re.search(r"Open (\S+)", log.read_text())[1])
+        yield Server(process, port, home, re.search(r"Open (\S+)", log.read_text())[1], log)
     finally:
         process.send_signal(signal.SIGTERM)
         process.wait(timeout=40)
@@ -547,6 +550,9 @@ def test_the_main_flow_in_a_browser(server, tmp_path):
         page.screenshot(path=tmp_path / "recorded.png")
         assert len(judgements(server)) == before + 1
         browser.close()
+    kept = [path for path in [server.log, *(server.home / "dagster").rglob("*")] if path.is_file()]
+    assert [path.name for path in kept if b"numbers" in path.read_bytes()]
+    assert [path.name for path in kept if b"printed-by-a-step" in path.read_bytes()] == []
     assert any(url.startswith("ws://") for url in asked)
     ours = re.compile(rf"(http|ws)://127\.0\.0\.1:{server.port}/|data:|blob:")
     assert [url for url in asked if not ours.match(url)] == []
