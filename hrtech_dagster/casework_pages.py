@@ -202,14 +202,15 @@ def _receipt(study: str, name: str) -> str:
 
 
 def _plain(title: str, body: str) -> str:
-    return (
-        '<!doctype html><html lang="en"><head><meta charset="utf-8"><link rel="icon" href="data:,">'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f'<meta name="color-scheme" content="light dark"><title>Restricted: {html.escape(title)}</title>'
-        f'<link rel="stylesheet" href="{STYLE}"></head><body>'
-        '<p class="banner restricted" role="note"><strong>Restricted.</strong> For case work only.</p>'
-        '<header class="masthead"><div class="wide bar"><a class="brand" href="/casework/">Casework</a><nav '
-        'aria-label="Site"><ul><li><a href="/">Asset graph</a></li><li><a href="/site/">Published site</a></li></ul>'
-        f'</nav></div></header><main id="main"><div class="wide prose"><h1>{html.escape(title)}</h1>{body}</div>'
-        "</main></body></html>"
-    )
+    title = html.escape(title)
+    return f"""<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><link rel="icon" href="data:,">
+<meta name="viewport" content="width=device-width, initial-scale=1"><meta name="color-scheme" content="light dark">
+<title>Restricted: {title}</title><link rel="stylesheet" href="{STYLE}"></head>
+<body><p class="banner restricted" role="note"><strong>Restricted.</strong> For case work only.</p>
+<header class="masthead"><div class="wide bar"><a class="brand" href="/casework/">Casework</a>
+<nav aria-label="Site"><ul><li><a href="/">Asset graph</a></li><li><a href="/site/">Published site</a></li></ul></nav>
+</div></header>
+<main id="main"><div class="hero"><div class="wide"><h1>{title}</h1></div></div>
+<div class="wide report"><div class="prose">{body}</div></div></main></body></html>
+"""
