@@ -99,6 +99,11 @@ class Source(dg.Model, dg.Resolvable):
     columns: list[Column] = Field(
         description="The columns to read. What is not named is not read.", min_length=1
     )
+    fresh_within_days: int | None = Field(
+        default=None,
+        ge=1,
+        description="The UI marks the records as late when they were not read for this long.",
+    )
     expectations: list[dict[str, Any]] = Field(
         default=[],
         description="Checks besides those that follow from the columns: type (a Great Expectations name), column, "
@@ -162,7 +167,10 @@ def add_records(
     if source.asset is not None:
 
         @assets.asset(
-            Output(name, described), zone=source.zone, inputs={"table": source.asset}, settings=source
+            Output(name, described, fresh_within_days=source.fresh_within_days),
+            zone=source.zone,
+            inputs={"table": source.asset},
+            settings=source,
         )
         def conform_records(context, table):
             frame = conform(table, source.specs(root), source=source.asset)
@@ -172,7 +180,7 @@ def add_records(
         path = source.path or ""
 
         @assets.asset(
-            Output(name, described),
+            Output(name, described, fresh_within_days=source.fresh_within_days),
             zone=source.zone,
             after=[source.delivered_by] if source.delivered_by else [],
             settings=source,
@@ -194,6 +202,8 @@ def add_records(
             return Made(frame, metadata={"rows": len(frame)}, tags={"hrtech/source": version[:60]})
 
     add_expectations(assets, source, root, name)
+    # Dagster's own check: warns when columns or types differ from those of the run before
+    assets.checks.extend(dg.build_column_schema_change_checks(assets=[assets.key(name)]))
 
 
 def add_expectations(assets: StudyAssets, source: Source, root: Path, name: str) -> None:

@@ -11,6 +11,7 @@ import json
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -124,11 +125,19 @@ class Output:
         name: Noun; the asset key is `<study>/<name>`.
         description: The sentence that a reader sees in the UI.
         about_entities: It holds matches, flags or scores about identifiable persons or firms.
+        fresh_within_days: The UI marks it as late when it was not made for this long.
     """
 
     name: str
     description: str
     about_entities: bool = False
+    fresh_within_days: int | None = None
+
+    @property
+    def freshness(self) -> dg.FreshnessPolicy | None:
+        """The promise to readers as Dagster knows it."""
+        days = self.fresh_within_days
+        return None if days is None else dg.FreshnessPolicy.time_window(fail_window=timedelta(days=days))
 
 
 def key_of(name: str, study: str | None = None) -> dg.AssetKey:
@@ -235,6 +244,7 @@ class StudyAssets:
                 owners=list(self.owners),
                 kinds=set(kinds),
                 code_version=code_version,
+                freshness_policy=output.freshness,
                 tags={**tags, **({"hrtech/about": "entities"} if output.about_entities else {})},
                 automation_condition=None if publishes or not deps else FOLLOW_DATA,
             ).with_io_manager_key(zone)

@@ -10,11 +10,10 @@ import sys
 import time
 from collections import defaultdict
 from importlib.resources import files
-from pathlib import Path
 
 import dagster as dg
 
-from resources.home import hrtech_home, prepare_home
+from resources.home import HomeError, hrtech_home, prepare_home
 
 DEFAULT_MODULE = "hrtech_dagster.definitions"
 
@@ -29,7 +28,11 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--all", action="store_true", help="run every asset, out of date or not")
     options = parser.parse_args(arguments)
 
-    home = prepare_home(hrtech_home(), instance_settings())
+    try:
+        home = prepare_home(hrtech_home(), instance_settings())
+    except HomeError as error:
+        print(error, file=sys.stderr)
+        return 2
     os.environ.setdefault("DAGSTER_HOME", str(home / "dagster"))
     started = time.perf_counter()
     defs = importlib.import_module(options.module).defs()
@@ -120,8 +123,7 @@ def _closing(defs: dg.Definitions) -> None:
     page = hrtech_home() / "site" / "index.html"
     if page.exists():
         print(f"Published page: {page}")
-    casework = Path("casework")
-    print(f"Restricted pages: `make ui`, then /{casework}/")
+    print("Restricted pages: `make ui`, then /casework/")
 
 
 if __name__ == "__main__":

@@ -262,7 +262,7 @@ def _against_truth(study: str, aggregates: pd.DataFrame, truth: pd.DataFrame) ->
         Text(
             "These people are simulated, so the truth is known. The intervals speak of the privacy noise alone; the "
             "records behind the release leave cells blank, hold errors, and may count a person more than once where "
-            "two of their records were not joined, which no privacy mechanism can mend. For "
+            "their records were not joined, which no privacy mechanism can mend. For "
             f"{{{{fact:{study}/truth_inside_interval}}}} of the released counts the truth lies inside the interval."
         ),
         Chart(
