@@ -31,7 +31,9 @@ def hrtech_home() -> Path:
         )
     home = Path(value)
     if not home.is_absolute():
-        raise HomeError(f"HRTECH_HOME must be an absolute path, not {value!r}: relative paths move with the folder.")
+        raise HomeError(
+            f"HRTECH_HOME must be an absolute path, not {value!r}: relative paths move with the folder."
+        )
     if home.exists() and not home.is_dir():
         raise HomeError(f"HRTECH_HOME {home} is a file. Name a folder.")
     return home

@@ -25,12 +25,16 @@ def read_key(path: Path) -> bytes:
     try:
         mode = stat.S_IMODE(path.stat().st_mode)
     except FileNotFoundError:
-        raise KeyFileError(f"The key {path} is missing. Restore it from your backup of the keys folder.") from None
+        raise KeyFileError(
+            f"The key {path} is missing. Restore it from your backup of the keys folder."
+        ) from None
     if mode & 0o077:
         raise KeyFileError(f"The key {path} can be read by others (mode {mode:04o}). Run: chmod 600 {path}")
     key = path.read_bytes()
     if len(key) != KEY_BYTES:
-        raise KeyFileError(f"The key {path} has {len(key)} bytes instead of {KEY_BYTES}. Restore it from your backup.")
+        raise KeyFileError(
+            f"The key {path} has {len(key)} bytes instead of {KEY_BYTES}. Restore it from your backup."
+        )
     return key
 
 
