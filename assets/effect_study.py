@@ -1,7 +1,6 @@
 """EffectStudy: a table and a question → an effect with an interval, and what was done to refute it."""
 
 from functools import partial
-from typing import Literal
 
 import dagster as dg
 import pandas as pd
@@ -12,6 +11,7 @@ from assets.disclosure import Disclosure, add_disclosure
 from assets.source import Source, add_records
 from assets.study import Made, Output, Study, StudyAssets
 from hrtech.causal import EffectQuestion, estimate_effect
+from hrtech.causal.question import Direction, Estimator, Missing
 from hrtech.causal.telling import effect_facts, effect_report
 from hrtech.facts import facts_to_frame
 
@@ -30,9 +30,7 @@ class EffectStudy(Study):
     """Asks what an exposure does to an outcome, and what would change one's mind."""
 
     hypothesis: str = Field(description="The claim in words.", min_length=5)
-    direction: Literal["increases", "decreases", "changes"] = Field(
-        default="changes", description="What the claim expects of the outcome."
-    )
+    direction: Direction = Field(default="changes", description="What the claim expects of the outcome.")
     source: Source = Field(description="The table, one row a person or case.")
     treatment: str = Field(description="Exposure: a column with two levels, or an expression over columns.")
     outcome: str = Field(description="Outcome: a column of numbers, or an expression over columns.")
@@ -50,10 +48,10 @@ class EffectStudy(Study):
     population: str | None = Field(
         default=None, description="Expression that is true for the rows asked about."
     )
-    estimators: list[Literal["aipw", "linear_regression"]] = Field(
+    estimators: list[Estimator] = Field(
         default=["aipw", "linear_regression"], min_length=1, description="The first gives the headline."
     )
-    missing: Literal["complete_cases", "indicator"] = Field(
+    missing: Missing = Field(
         default="complete_cases",
         description="Leave rows with a blank out, or keep a blank adjuster as its own level.",
     )

@@ -1,7 +1,5 @@
 """EntityLinkage: registers that name the same people or firms differently → one list of entities."""
 
-from typing import Literal
-
 import dagster as dg
 import pandas as pd
 from pydantic import ConfigDict, Field
@@ -11,7 +9,15 @@ from assets.disclosure import Disclosure, add_disclosure
 from assets.source import Source, add_records
 from assets.study import Made, Output, Study, StudyAssets
 from hrtech.facts import facts_to_frame
-from hrtech.linkage import FieldSpec, LinkageResult, LinkageSpec, evaluate_linkage, link_registers
+from hrtech.linkage import (
+    FieldKind,
+    FieldSpec,
+    LinkageMode,
+    LinkageResult,
+    LinkageSpec,
+    evaluate_linkage,
+    link_registers,
+)
 from hrtech.linkage.telling import linkage_facts, linkage_report, linked_records
 
 
@@ -32,18 +38,7 @@ class LinkageField(dg.Model, dg.Resolvable):
     model_config = ConfigDict(extra="forbid")
 
     name: str = Field(description="Name in the results.")
-    kind: Literal[
-        "person_name",
-        "given_name",
-        "family_name",
-        "company_name",
-        "address",
-        "phone",
-        "email",
-        "date",
-        "identifier",
-        "category",
-    ] = Field(description="What it is; decides how it is normalised and compared.")
+    kind: FieldKind = Field(description="What it is; decides how it is normalised and compared.")
     columns: dict[str, str] = Field(
         default={},
         description="Register → its column. By default each register's column is called like the field.",
@@ -72,7 +67,7 @@ class EntityLinkage(Study):
 
     registers: dict[str, Register] = Field(description="Name → register.", min_length=1)
     fields: list[LinkageField] = Field(description="What records are compared on.", min_length=1)
-    mode: Literal["deduplicate", "link", "both"] = Field(
+    mode: LinkageMode = Field(
         default="both", description="Find repeats in a register, matches between registers, or both."
     )
     blocking: list[list[str]] | None = Field(

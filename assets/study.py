@@ -264,9 +264,9 @@ class StudyAssets:
                 with refusals_told():
                     require_persistent(context.instance)
                     result = function(context, **frames)
-                results = {names[0]: result} if len(names) == 1 else result
-                for name in names:
-                    yield _materialized(self.key(name), results[name], tags)
+                    results = {names[0]: result} if len(names) == 1 else result
+                    made = [_materialized(self.key(name), results[name], tags) for name in names]
+                yield from made
 
             self.made.append(compute)
             return function
@@ -302,6 +302,10 @@ def refusals_told() -> Iterator[None]:
 
 def _materialized(key: dg.AssetKey, result: Any, tags: Mapping[str, str]) -> dg.MaterializeResult:
     made = result if isinstance(result, Made) else Made(result)
+    if not isinstance(made.frame, pd.DataFrame):
+        raise TableError(
+            f"{key.to_user_string()} returned a {type(made.frame).__qualname__}. Return a pandas data frame."
+        )
     return dg.MaterializeResult(
         asset_key=key,
         value=made.frame,

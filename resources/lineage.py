@@ -10,23 +10,9 @@ from typing import Any
 import dagster as dg
 import pandas as pd
 
+from hrtech.pages.provenance import LINEAGE_COLUMNS
+
 INPUT = "dagster/input_data_version/"
-COLUMNS = (
-    "asset",
-    "zone",
-    "barrier",
-    "promise",
-    "run_id",
-    "materialized_at",
-    "data_version",
-    "parents",
-    "population",
-    "epsilon",
-    "delta",
-    "release_key",
-    "ledger_sequence",
-    "ledger_head",
-)
 
 
 def trace(instance: dg.DagsterInstance, assets: Iterable[dg.AssetKey]) -> pd.DataFrame:
@@ -37,8 +23,8 @@ def trace(instance: dg.DagsterInstance, assets: Iterable[dg.AssetKey]) -> pd.Dat
         assets: Keys to start from.
 
     Returns:
-        One row per asset, sorted by key, with the columns of `COLUMNS`; `epsilon`, `delta`, `release_key` and the
-        ledger's columns are filled for releases only. Times are UTC.
+        One row per asset, sorted by key, with the columns of `LINEAGE_COLUMNS`; `epsilon`, `delta`, `release_key`
+        and the ledger's columns are filled for releases only. Times are UTC.
     """
     rows: dict[str, dict[str, Any]] = {}
     todo = list(assets)
@@ -55,7 +41,7 @@ def trace(instance: dg.DagsterInstance, assets: Iterable[dg.AssetKey]) -> pd.Dat
         parents = sorted(tag.removeprefix(INPUT) for tag in tags if tag.startswith(INPUT))
         rows[name] = _row(name, event.run_id, event.timestamp, tags, parents, made.metadata)
         todo += [dg.AssetKey(parent.split("/")) for parent in parents]
-    return pd.DataFrame([rows[name] for name in sorted(rows)], columns=list(COLUMNS))
+    return pd.DataFrame([rows[name] for name in sorted(rows)], columns=list(LINEAGE_COLUMNS))
 
 
 def _row(
@@ -79,5 +65,5 @@ def _row(
         "materialized_at": datetime.fromtimestamp(timestamp, UTC).isoformat(timespec="seconds"),
         "data_version": tags.get("dagster/data_version"),
         "parents": parents,
-        **{field: value(field) for field in COLUMNS[8:]},
+        **{field: value(field) for field in LINEAGE_COLUMNS[8:]},
     }
