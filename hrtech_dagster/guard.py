@@ -178,6 +178,8 @@ def _with_headers(scope: Scope, send: Send) -> Send:
     async def guarded(message: Message) -> None:
         if message["type"] == "http.response.start":
             headers = MutableHeaders(scope=message)
+            # Dagster sends the older name of the Permissions-Policy; browsers complain of both
+            del headers["Feature-Policy"]
             for name, value in _COMMON.items():
                 headers[name] = value
             headers["Content-Security-Policy"] = policy_for(

@@ -13,7 +13,7 @@ import os
 import secrets
 import time
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Final
 
@@ -125,7 +125,7 @@ def bearer_file(home: Path, port: int) -> Path:
 
 
 @contextlib.contextmanager
-def written_bearer(path: Path, token: str):
+def written_bearer(path: Path, token: str) -> Iterator[None]:
     """Hold the bearer token in a file with mode 0600 for as long as the block runs."""
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     draft = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}")

@@ -24,6 +24,7 @@ from pathlib import Path
 import dagster as dg
 
 from hrtech_dagster.dagster_processes import Target, dagster_daemon, dagster_webserver
+from hrtech_dagster.demo import instance_settings
 from hrtech_dagster.guard_tokens import Tokens, bearer_file, written_bearer
 from resources.home import HomeError, hrtech_home, prepare_home
 
@@ -108,11 +109,6 @@ def settle_environment(home: Path | None) -> Path:
     os.environ["DAGSTER_DISABLE_TELEMETRY"] = "1"
     os.environ["DAGSTER_REDACT_USER_CODE_ERRORS"] = "1"
     return found
-
-
-def instance_settings() -> str:
-    """Text of the `dagster.yaml` that a new home gets."""
-    return Path(__file__).with_name("dagster.yaml").read_text(encoding="utf-8")
 
 
 def find_target(workspace: Path | None, module: str | None) -> Target:

@@ -21,7 +21,9 @@ import pytest
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
-from hrtech.pages import CSRF_PLACEHOLDER
+from hrtech.facts import FormField, JudgementForm, Report, facts_to_frame
+from hrtech.pages import CSRF_PLACEHOLDER, LINEAGE_COLUMNS, render_casework
+from hrtech_dagster.casework_pages import CSRF_FIELD
 from hrtech_dagster.dagster_processes import Target
 from hrtech_dagster.serve import ServeError, find_target, loopback_address, main
 from resources.home import prepare_home
@@ -124,6 +126,18 @@ def running(folder, home, *arguments):
         process.wait(timeout=40)
 
 
+def kit_pages():
+    """Pages as the studies make them, with a form."""
+    fields = (
+        FormField("pair", "Pair", kind="hidden", value="a-b"),
+        FormField("verdict", "Verdict", kind="choice", options=("same", "different"), required=True),
+        FormField("judged_by", "Your name", required=True),
+    )
+    form = JudgementForm("Are these the same person?", "/casework/kit/judgements", fields)
+    report = Report("kit", "Pages of the kit", "One pair to judge.", "restricted", (form,))
+    return render_casework(report, facts_to_frame([]), pd.DataFrame(columns=list(LINEAGE_COLUMNS)))
+
+
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("serve")
@@ -140,6 +154,7 @@ def folder(tmp_path_factory):
         ["tiny", "casework"],
         pd.DataFrame(files, columns=["path", "media_type", "content"]),
     )
+    write_table(home, "restricted", ["kit", "casework"], kit_pages())
     (home / "site" / "index.html").write_text("<!doctype html><title>Evidence</title><h1>Published</h1>")
     return folder
 
@@ -467,6 +482,20 @@ def test_a_judgement_is_added_with_who_when_and_what(server):
         assert other.post("/casework/tiny/judgements", data=form).status_code == 403
 
 
+def test_forms_of_the_page_kit_are_accepted(server):
+    with server.browser() as client:
+        page = client.get("/casework/kit/").text
+        action = re.search(r'<form[^>]* action="([^"]+)"', page)[1]
+        fields = dict(re.findall(r'type="hidden" name="([^"]+)" value="([^"]+)"', page))
+        answer = client.post(action, data={**fields, "verdict": "same", "judged_by": "R. Evans"})
+        assert answer.status_code == 303, answer.text
+        frame = read_table(
+            server.home, "restricted", ["judgements", "kit"], answer.headers["location"].rsplit("/", 1)[1]
+        )
+        assert list(frame["field"]) == ["pair", "verdict", "judged_by"]
+        assert CSRF_FIELD in fields and fields[CSRF_FIELD] not in set(frame["value"])
+
+
 # -- read-only --
 
 
@@ -544,6 +573,7 @@ def test_the_main_flow_in_a_browser(server, tmp_path):
         expect(page.locator("#script")).to_have_text("script ran")
         assert page.locator("body#injected").count() == 0
         page.get_by_label("Verdict").fill("same person")
+        page.screenshot(path=tmp_path / "page.png")
         before = len(judgements(server))
         page.get_by_role("button", name="Record").click()
         expect(page.get_by_role("heading", name="Your judgement is recorded")).to_be_visible()
