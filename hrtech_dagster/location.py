@@ -4,6 +4,7 @@ The demo's `definitions.py` and that of an organisation's own workspace are both
 belongs to one study is in its YAML; what belongs to one capability is in its component.
 """
 
+import logging
 import os
 from pathlib import Path
 
@@ -31,6 +32,7 @@ def code_location(definitions_file: str) -> dg.Definitions:
     Raises:
         hrtech.zones.ZoneError: A study breaks a rule of the zones.
     """
+    withhold_error_messages()
     folder = Path(definitions_file).resolve().parent
     studies = dg.load_from_defs_folder(path_within_project=Path(definitions_file).resolve())
     policy = folder / "policy"
@@ -53,6 +55,22 @@ def code_location(definitions_file: str) -> dg.Definitions:
         defs,
         dg.Definitions(jobs=jobs(groups), schedules=schedules(), sensors=sensors(defs)),
     )
+
+
+def withhold_error_messages() -> None:
+    """Keep the text of unexpected errors out of Dagster's event log and off the terminal: it may quote a cell.
+
+    Assets built with `StudyAssets` withhold it themselves; this covers a study's own Python code. To see it while
+    working on such code with harmless data, export DAGSTER_REDACT_USER_CODE_ERRORS=0.
+    """
+    os.environ.setdefault("DAGSTER_REDACT_USER_CODE_ERRORS", "1")
+    # Dagster writes here, in full, what it masked in the event log
+    masked = logging.getLogger(
+        os.environ.get("DAGSTER_REDACTED_ERROR_LOGGER_NAME", "dagster.redacted_errors")
+    )
+    masked.propagate = False
+    if not masked.handlers:
+        masked.addHandler(logging.NullHandler())
 
 
 def nodes_of(defs: dg.Definitions) -> list[Node]:
