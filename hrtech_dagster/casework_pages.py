@@ -46,6 +46,8 @@ class CaseworkStore:
     Attributes:
         list_studies: Names of the studies that have pages.
         read_pages: Study → its files (`path`, `media_type`, `content`), or None where it has none.
+        list_candidates: Names of the studies with pages that wait for an approval.
+        read_candidate: Study → the files of its candidate, or None where it has none.
         add_judgement: Adds one table under `(study, judgement id)`.
         has_judgement: Whether `(study, judgement id)` is there.
     """
@@ -54,23 +56,27 @@ class CaseworkStore:
     read_pages: Callable[[str], pd.DataFrame | None]
     add_judgement: Callable[[str, str, pd.DataFrame], None]
     has_judgement: Callable[[str, str], bool]
+    list_candidates: Callable[[], Sequence[str]] = tuple
+    read_candidate: Callable[[str], pd.DataFrame | None] = lambda _: None
 
 
 def lake_store(home: Path) -> CaseworkStore:
     """Return the store that reads pages from, and adds judgements to, the restricted lake of a home."""
 
-    def studies() -> list[str]:
-        return [key[0] for key in list_tables(home, "restricted") if key[1:] == ("casework",)]
+    def studies(zone: str, noun: str) -> list[str]:
+        return [key[0] for key in list_tables(home, zone) if key[1:] == (noun,)]
 
-    def pages(study: str) -> pd.DataFrame | None:
+    def pages(zone: str, study: str, noun: str) -> pd.DataFrame | None:
         try:
-            return read_table(home, "restricted", [study, "casework"])
+            return read_table(home, zone, [study, noun])
         except FileNotFoundError:
             return None
 
     return CaseworkStore(
-        list_studies=studies,
-        read_pages=pages,
+        list_studies=lambda: studies("restricted", "casework"),
+        read_pages=lambda study: pages("restricted", study, "casework"),
+        list_candidates=lambda: studies("released", "candidate"),
+        read_candidate=lambda study: pages("released", study, "candidate"),
         add_judgement=lambda study, name, frame: write_table(
             home, "restricted", [JUDGEMENTS, study], frame, name
         ),
@@ -88,7 +94,8 @@ def routes(store: CaseworkStore, site: Path, *, read_only: bool = False) -> list
     """
 
     async def contents(request: Request) -> Response:
-        return HTMLResponse(_contents(await run_in_threadpool(store.list_studies)))
+        listed = [await run_in_threadpool(find) for find in (store.list_studies, store.list_candidates)]
+        return HTMLResponse(_contents(*listed))
 
     async def page(request: Request) -> Response:
         study, path = request.path_params["study"], request.path_params["path"] or "index.html"
@@ -102,6 +109,17 @@ def routes(store: CaseworkStore, site: Path, *, read_only: bool = False) -> list
             token = "" if read_only else caller.csrf
             content = content.replace(CSRF_PLACEHOLDER.encode(), token.encode())
         return Response(content, headers={"Content-Type": media_type})
+
+    async def candidate(request: Request) -> Response:
+        frame = await run_in_threadpool(store.read_candidate, request.path_params["study"])
+        path = request.path_params["path"] or "index.html"
+        found = None if frame is None else frame[frame["path"] == path]
+        if found is None or found.empty:
+            raise HTTPException(
+                404, "There is no such page. Materialise the study's asset `candidate` first."
+            )
+        headers = {"Content-Type": str(found["media_type"].iloc[0])}
+        return Response(bytes(found["content"].iloc[0]), headers=headers)
 
     async def judge(request: Request) -> Response:
         study = request.path_params["study"]
@@ -127,6 +145,7 @@ def routes(store: CaseworkStore, site: Path, *, read_only: bool = False) -> list
         Route("/casework/{study}", lambda request: RedirectResponse(f"{request.url.path}/")),
         Route("/casework/{study}/judgements", judge, methods=["POST"]),
         Route("/casework/{study}/judgements/{name:uuid}", receipt),
+        Route("/casework/{study}/candidate/{path:path}", candidate),
         Route("/casework/{study}/{path:path}", page),
         Route("/site", lambda _: RedirectResponse("/site/")),
         Mount("/site", StaticFiles(directory=site, html=True, check_dir=False)),
@@ -186,11 +205,15 @@ def _form(body: bytes) -> list[tuple[str, str]]:
         raise HTTPException(400, "This is not a form in UTF-8.") from None
 
 
-def _contents(studies: Sequence[str]) -> str:
-    items = "".join(
-        f'<li><a href="/casework/{html.escape(name)}/">{html.escape(name)}</a></li>' for name in studies
-    )
-    return _plain("Casework", f"<ul>{items}</ul>" if items else "<p>No study has casework pages yet.</p>")
+def _contents(studies: Sequence[str], candidates: Sequence[str]) -> str:
+    def links(names: Sequence[str], below: str) -> str:
+        shown = map(html.escape, names)
+        return "".join(f'<li><a href="/casework/{name}/{below}">{name}</a></li>' for name in shown)
+
+    body = f"<ul>{links(studies, '')}</ul>" if studies else "<p>No study has casework pages yet.</p>"
+    if candidates:
+        body += f"<h2>Candidates for publication</h2><ul>{links(candidates, 'candidate/')}</ul>"
+    return _plain("Casework", body)
 
 
 def _receipt(study: str, name: str) -> str:

@@ -155,6 +155,13 @@ def folder(tmp_path_factory):
         pd.DataFrame(files, columns=["path", "media_type", "content"]),
     )
     write_table(home, "restricted", ["kit", "casework"], kit_pages())
+    proposed = [("index.html", "text/html; charset=utf-8", b"<!doctype html><h1>Proposed</h1>")]
+    write_table(
+        home,
+        "released",
+        ["evidence", "candidate"],
+        pd.DataFrame(proposed, columns=["path", "media_type", "content"]),
+    )
     (home / "site" / "index.html").write_text("<!doctype html><title>Evidence</title><h1>Published</h1>")
     return folder
 
@@ -425,13 +432,16 @@ def test_pages_come_from_the_restricted_lake_and_the_site_from_its_folder(server
         script = client.get("/casework/tiny/assets/site.js")
         assert script.text == SCRIPT and script.headers["content-type"].startswith("text/javascript")
         assert "Published" in client.get("/site/").text
+        assert '<a href="/casework/evidence/candidate/">evidence</a>' in client.get("/casework/").text
+        assert "Proposed" in client.get("/casework/evidence/candidate/").text
         outside = (
+            "/casework/tiny/candidate/",
             "/casework/none/",
             "/casework/tiny/none.html",
             "/casework/tiny/..%2f..%2fkeys/lake.key",
             "/site/..%2fkeys/lake.key",
         )
-        assert [client.get(path).status_code for path in outside] == [404] * 4
+        assert [client.get(path).status_code for path in outside] == [404] * 5
 
 
 def judgements(server):
