@@ -20,7 +20,8 @@ def stale_assets(defs: dg.Definitions, instance: dg.DagsterInstance) -> dict[dg.
         instance: Instance with what was made before.
 
     Returns:
-        Asset → why. An asset downstream of a stale one is stale too, because its input may change.
+        Asset → why. An asset downstream of a stale one is stale too, because its input may change, and so are
+        those that one step makes together with it.
     """
     graph = defs.resolve_asset_graph()
     found: dict[dg.AssetKey, str] = {}
@@ -40,7 +41,8 @@ def stale_assets(defs: dg.Definitions, instance: dg.DagsterInstance) -> dict[dg.
         if reason is None and stale_parent is not None:
             reason = f"{stale_parent.to_user_string()} is out of date"
         if reason is not None:
-            found[key] = reason
+            for sibling in sorted(asset.execution_set_asset_keys):
+                found.setdefault(sibling, reason)
     return found
 
 

@@ -113,15 +113,19 @@ class Project:
         return code_location(str(self.root / "definitions.py"))
 
     def run(self, *assets: str, defs: dg.Definitions | None = None) -> dg.ExecuteInProcessResult:
-        """Materialise assets (`study`, `study/noun`; all by default) in one run on the home's lasting instance."""
+        """Materialise assets (`study`, `study/noun`; all by default, and what one
+        step makes with them) in one run on the home's lasting instance."""
         defs = defs or self.load()
-        keys = defs.resolve_asset_graph().materializable_asset_keys
-        wanted = [
-            key for key in keys if not assets or key.to_user_string() in assets or key.path[0] in assets
-        ]
+        graph = defs.resolve_asset_graph()
+        wanted = {
+            together
+            for key in graph.materializable_asset_keys
+            if not assets or key.to_user_string() in assets or key.path[0] in assets
+            for together in graph.get(key).execution_set_asset_keys
+        }
         with dg.DagsterInstance.get() as instance:
             return defs.resolve_implicit_global_asset_job_def().execute_in_process(
-                instance=instance, asset_selection=wanted, run_config=QUIET, raise_on_error=False
+                instance=instance, asset_selection=sorted(wanted), run_config=QUIET, raise_on_error=False
             )
 
     def stale(self, defs: dg.Definitions | None = None) -> dict[str, str]:
