@@ -6,21 +6,19 @@ It claims no epsilon: small counts are withheld, with a second one wherever a to
 from collections.abc import Callable
 from dataclasses import replace
 
-import dagster as dg
 import pandas as pd
-from pydantic import ConfigDict, Field
+from pydantic import Field
 
 from assets.release import NO_CHARGE, Terms, release
+from assets.settings import Settings
 from assets.study import Output, StudyAssets
 from hrtech.facts import Fact, facts_from_frame, facts_to_frame, report_to_frame
 from hrtech.privacy.disclosure import MECHANISM, control_facts
 from hrtech.tables import table_to_bytes
 
 
-class Disclosure(dg.Model, dg.Resolvable):
+class Disclosure(Settings):
     """Terms on which the findings of a restricted study may be told."""
-
-    model_config = ConfigDict(extra="forbid")
 
     population: str = Field(description="People whom the findings are about: a file in policy/populations/.")
     purpose: str = Field(description="Why it is released, for the ledger.", min_length=3)

@@ -2,10 +2,11 @@
 
 import dagster as dg
 import pandas as pd
-from pydantic import ConfigDict, Field
+from pydantic import Field
 
 from assets.casework import add_casework
 from assets.disclosure import Disclosure, add_disclosure
+from assets.settings import Settings
 from assets.source import Source, add_records
 from assets.study import Made, Output, Study, StudyAssets
 from hrtech.facts import facts_to_frame
@@ -21,10 +22,8 @@ from hrtech.linkage import (
 from hrtech.linkage.telling import linkage_facts, linkage_report, linked_records
 
 
-class Register(dg.Model, dg.Resolvable):
+class Register(Settings):
     """One register and the column that identifies its records."""
-
-    model_config = ConfigDict(extra="forbid")
 
     source: Source = Field(description="File or upstream table.")
     id_column: str = Field(
@@ -32,10 +31,8 @@ class Register(dg.Model, dg.Resolvable):
     )
 
 
-class LinkageField(dg.Model, dg.Resolvable):
+class LinkageField(Settings):
     """One thing that records are compared on."""
-
-    model_config = ConfigDict(extra="forbid")
 
     name: str = Field(description="Name in the results.")
     kind: FieldKind = Field(description="What it is; decides how it is normalised and compared.")
@@ -49,10 +46,8 @@ class LinkageField(dg.Model, dg.Resolvable):
     )
 
 
-class Truth(dg.Model, dg.Resolvable):
+class Truth(Settings):
     """A table that says which records are the same entity, to measure accuracy against."""
-
-    model_config = ConfigDict(extra="forbid")
 
     asset: str = Field(description="study/noun.")
     record: str = Field(default="record_id", description="Column with the record's id.")

@@ -2,10 +2,11 @@
 
 import dagster as dg
 import pandas as pd
-from pydantic import ConfigDict, Field
+from pydantic import Field
 
 from assets.casework import add_casework
 from assets.disclosure import Disclosure, add_disclosure
+from assets.settings import Settings
 from assets.study import Made, Output, Study, StudyAssets
 from hrtech.facts import facts_to_frame
 from hrtech.networks import NetworkSpec, build_networks
@@ -28,10 +29,8 @@ NO_OWNERSHIP = pd.DataFrame(
 NO_FLAGS = pd.DataFrame(columns=["entity_id", "flag", "weight"])
 
 
-class Entities(dg.Model, dg.Resolvable):
+class Entities(Settings):
     """The table of entities and the columns whose shared values may link them."""
-
-    model_config = ConfigDict(extra="forbid")
 
     asset: str = Field(description="study/noun with one row per entity.")
     id_column: str = Field(default="entity_id", description="Column that identifies an entity.")

@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 import dagster as dg
-from pydantic import ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
+from assets.settings import Settings
 from assets.study import Made, Output, StudyAssets, refusals_told, version_key
 from hrtech.quality import expectation_from_settings, run_suite, suite_from_settings
 from hrtech.sources import ColumnSpec, SourceError, conform, fingerprint, read_codebook, read_source
@@ -19,10 +20,8 @@ from hrtech.sources.files import Format
 from resources.home import hrtech_home
 
 
-class Column(dg.Model, dg.Resolvable):
+class Column(Settings):
     """One column of a source and the part that it plays."""
-
-    model_config = ConfigDict(extra="forbid")
 
     name: str = Field(description="Name in the file's header or in the upstream table.")
     role: Role = Field(
@@ -67,10 +66,8 @@ class Column(dg.Model, dg.Resolvable):
         )
 
 
-class Source(dg.Model, dg.Resolvable):
+class Source(Settings):
     """A file, a folder of files, or an upstream asset, with the columns to read."""
-
-    model_config = ConfigDict(extra="forbid")
 
     path: str | None = Field(
         default=None,

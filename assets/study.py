@@ -18,8 +18,9 @@ from typing import Any
 
 import dagster as dg
 import pandas as pd
-from pydantic import ConfigDict, Field
+from pydantic import Field
 
+from assets.settings import Settings
 from hrtech.causal import EffectError
 from hrtech.counts import EncodingError, TooManyCells
 from hrtech.facts import FactError, ReportError
@@ -67,10 +68,8 @@ FOLLOW_DATA = (
 ).with_label("input data changed")
 
 
-class Study(dg.Component, dg.Model, dg.Resolvable):
+class Study(dg.Component, Settings):
     """What every study declares, whatever its capability."""
-
-    model_config = ConfigDict(extra="forbid")
 
     title: str = Field(
         description="What this study is, in a few words for the reader of a page.", max_length=200
