@@ -117,7 +117,7 @@ def _effect(assets: StudyAssets, study: EffectStudy) -> None:
         headline = Made(result.to_frame(), metadata={"verdict": result.verdict, "rows_used": result.n})
         return tables | {"effect": headline}
 
-    inputs = {noun: noun for noun in ("effect", "estimates", "refutations", "rows")}
+    inputs = {noun: noun for noun in ("effect", "estimates", "refutations", "overlap")}
     if study.truth:
         inputs["truth"] = study.truth
 
@@ -127,7 +127,7 @@ def _effect(assets: StudyAssets, study: EffectStudy) -> None:
         inputs=inputs,
         settings=study.outcome,
     )
-    def findings(context, effect, estimates, refutations, rows, truth=None):
+    def findings(context, effect, estimates, refutations, overlap, truth=None):
         """State the findings."""
         planted = None
         if truth is not None:
@@ -138,7 +138,7 @@ def _effect(assets: StudyAssets, study: EffectStudy) -> None:
             effect,
             estimates,
             refutations,
-            rows,
+            overlap,
             planted,
             treatment=study.treatment,
             outcome=study.outcome,

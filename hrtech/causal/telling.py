@@ -14,20 +14,20 @@ def effect_facts(
     effect: pd.DataFrame,
     estimates: pd.DataFrame,
     refutations: pd.DataFrame,
-    counted: pd.DataFrame,
+    overlap: pd.DataFrame,
     truth: float | None = None,
     *,
     treatment: str = "the exposure",
     outcome: str = "the outcome",
 ) -> list[Fact]:
-    """State the answer, each estimator's, what the refutations gave, and the rows behind them.
+    """State the answer, each estimator's, what the refutations gave, and the people behind them.
 
     Args:
         study: Name of the study; first part of each fact id.
         effect: The headline as one row.
         estimates: `estimator, estimate, low, high`.
         refutations: `name, estimate, p, passed, meaning`.
-        counted: `step, rows`.
+        overlap: `measure, value`, with the numbers of exposed and unexposed people.
         truth: The planted effect, where the world is simulated.
         treatment: The exposure in words.
         outcome: The outcome in words.
@@ -56,6 +56,18 @@ def effect_facts(
             row_key="naive_difference",
         ),
         Fact(f"{study}/respondents", "It rests on {value} people.", head["n"], "people", source_asset=source),
+    ]
+    facts += [
+        Fact(
+            f"{study}/{row['measure']}",
+            f"{{value}} of them are {row['measure']}.",
+            row["value"],
+            "people",
+            source_asset=f"{study}/overlap",
+            row_key=str(row["measure"]),
+        )
+        for row in rows(overlap)
+        if row["measure"] in ("exposed", "unexposed")
     ]
     facts += [
         Fact(
@@ -96,7 +108,6 @@ def effect_facts(
                 row_key="truth",
             )
         )
-    del counted
     return facts
 
 
@@ -126,7 +137,9 @@ def effect_report(
         overlap: Overlap of the exposed and the others, for casework.
     """
     told = {fact.fact_id: fact for fact in facts}
-    headline = [f"{study}/{name}" for name in ("effect", "naive_difference", "respondents")]
+    headline = [
+        f"{study}/{name}" for name in ("effect", "naive_difference", "respondents", "exposed", "unexposed")
+    ]
     parts: list = [FactList(tuple(name for name in headline if name in told))]
     if hypothesis:
         parts.append(Text(f"**Hypothesis:** {hypothesis}."))

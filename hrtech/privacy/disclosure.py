@@ -2,8 +2,9 @@
 
 A count of people or records below the minimum cell is withheld (primary suppression), and where the facts of one
 table then lack just one count, the smallest other is withheld too, because a published total would give the first
-back (complementary suppression; Hundepool et al., Statistical Disclosure Control, 2012, chapter 4). This promises
-less than differential privacy: it says nothing about what several releases tell together.
+back (complementary suppression; Hundepool et al., Statistical Disclosure Control, 2012, chapter 4). An estimate is
+told only where no count beside it was too small: a mean of three people tells about each of them. This promises less
+than differential privacy: it says nothing about what several releases tell together.
 """
 
 from collections import defaultdict
@@ -13,6 +14,8 @@ from hrtech.facts import Fact
 
 #: Raised only when the rule changes.
 MECHANISM = "disclosure-control/1"
+#: Units that count those whom an estimate is about.
+PEOPLE = frozenset({"people", "persons", "firms"})
 #: Units whose small values point at somebody.
 COUNTED = frozenset(
     {"people", "persons", "records", "cases", "firms", "companies", "entities", "networks", "pairs"}
@@ -27,7 +30,8 @@ def control_facts(facts: Sequence[Fact], minimum_cell: int) -> list[Fact]:
         minimum_cell: Smallest count that may be told. Zero is told: nobody is in it.
 
     Returns:
-        The facts without those that are withheld.
+        The facts without those that are withheld: small counts, what would give them back, and every estimate of
+        the study where the people or firms behind it were too few.
 
     Raises:
         ValueError: The minimum is below 3, which protects nobody.
@@ -40,12 +44,15 @@ def control_facts(facts: Sequence[Fact], minimum_cell: int) -> list[Fact]:
             tables[fact.source_asset].append(fact)
     withheld: set[str] = set()
     for cells in tables.values():
-        small = [fact for fact in cells if 0 < float(fact.value) < minimum_cell]
+        small = [fact for fact in cells if 0 < fact.value < minimum_cell]
         withheld.update(fact.fact_id for fact in small)
         others = sorted(
-            (fact for fact in cells if float(fact.value) >= minimum_cell),
-            key=lambda fact: (float(fact.value), fact.fact_id),
+            (fact for fact in cells if fact.value >= minimum_cell),
+            key=lambda fact: (fact.value, fact.fact_id),
         )
         if len(small) == 1 and others:
             withheld.add(others[0].fact_id)
-    return [fact for fact in facts if fact.fact_id not in withheld]
+    few = any(
+        0 < fact.value < minimum_cell for cells in tables.values() for fact in cells if fact.unit in PEOPLE
+    )
+    return [fact for fact in facts if fact.fact_id not in withheld and (fact.unit in COUNTED or not few)]
