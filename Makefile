@@ -54,3 +54,13 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 .env:
 	@printf 'HRTECH_HOME=%s\nDAGSTER_HOME=%s\nDAGSTER_DISABLE_TELEMETRY=1\nDAGSTER_REDACT_USER_CODE_ERRORS=1\n' '$(HRTECH_HOME)' '$(DAGSTER_HOME)' > $@
 	@mkdir -p '$(DAGSTER_HOME)'
+
+bench-env: venv  ## an environment of its own for each system that we measure against
+	@for list in benchmarks/peers/requirements-*.txt; do \
+	  name=$${list##*requirements-}; name=$${name%.txt}; \
+	  test -x .bench/$$name/bin/python || $(PYTHON) -m venv .bench/$$name; \
+	  .bench/$$name/bin/python -m pip install --quiet --disable-pip-version-check -r $$list; \
+	done
+
+bench: venv  ## every benchmark at --size small, one JSON line a figure
+	@for file in $$(grep -l "__main__" benchmarks/*.py); do $(BIN)/python $$file --size small $(ARGS); done
