@@ -9,7 +9,7 @@ import pandas as pd
 from pydantic import Field, field_validator
 
 from assets.casework import add_casework
-from assets.release import Terms, release
+from assets.release import POPULATION, Terms, release
 from assets.scaffold import CaseReleaseScaffolder
 from assets.source import Column, Source, add_records
 from assets.study import Made, Output, Study, StudyAssets
@@ -17,6 +17,7 @@ from hrtech.facts import facts_from_frame, facts_to_frame, report_to_frame
 from hrtech.privacy.marginals import (
     MECHANISM,
     MarginalColumn,
+    MarginalsError,
     MarginalsRelease,
     MarginalsSchema,
     MarginalsSettings,
@@ -110,10 +111,25 @@ class CaseRelease(Study):
             publish_above=self.publish_above,
         )
 
+    def check_bounded(self, root) -> None:
+        """Refuse a release to which one person might contribute without bound, before any record is read.
+
+        Raises:
+            MarginalsError: A multi-valued column has neither a value list nor a declared cap.
+        """
+        schema = self.schema_of(root)
+        if self.max_attributes_per_person is None and schema.most_attributes() is None:
+            names = ", ".join(column.name for column in schema.undeclared if column.multi_valued)
+            raise MarginalsError(
+                f"without a value list nothing bounds how much one person adds through {names}. List their values "
+                "in the codebook, or set max_attributes_per_person [setting: max_attributes_per_person]"
+            )
+
     def definitions(self, study: str, context: dg.ComponentLoadContext) -> dg.Definitions:
         """Build records, people, the release, its evaluations and pages."""
         assets = self.assets(study)
         root = context.project_root
+        self.check_bounded(root)
         add_records(assets, self.source, root)
         _people(assets, self)
         _release(assets, self, root)
@@ -164,6 +180,7 @@ def _release(assets: StudyAssets, study: CaseRelease, root) -> None:
         kinds=("opendp",),
         barrier="differential-privacy",
         mechanism=RELEASE,
+        metadata={POPULATION: study.population},
     )
     def private_release(context, people: pd.DataFrame):
         """Draw the noise once, in the ledger, and return what was committed."""

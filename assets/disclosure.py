@@ -9,7 +9,7 @@ from dataclasses import replace
 import pandas as pd
 from pydantic import Field
 
-from assets.release import NO_CHARGE, Terms, release
+from assets.release import NO_CHARGE, POPULATION, Terms, release
 from assets.settings import Settings
 from assets.study import Output, StudyAssets
 from hrtech.facts import Fact, facts_from_frame, facts_to_frame, report_to_frame
@@ -52,6 +52,7 @@ def add_disclosure(
         settings=disclosure,
         barrier="disclosure-control",
         mechanism=MECHANISM,
+        metadata={POPULATION: disclosure.population},
     )
     def facts(context, findings: pd.DataFrame):
         """Withhold what is small, under the named approver, in the ledger."""

@@ -16,6 +16,9 @@ from hrtech.privacy import Charge, ReleaseRequest
 from hrtech.tables import table_from_bytes
 from hrtech.zones import Barrier
 
+#: Metadata of an asset that releases: whose budget pays; the code location checks that the policy knows them.
+POPULATION = "hrtech/population"
+
 NO_CHARGE = Charge(rho=0.0, delta=0.0)
 
 

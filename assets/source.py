@@ -50,8 +50,13 @@ class Column(Settings):
     )
 
     def spec(self, values: Sequence[str] | None = None) -> ColumnSpec:
-        """Return it as the science knows it; `values` from a codebook stand in where none are declared here."""
-        listed = self.values if self.values is not None else values
+        """Return it as the science knows it.
+
+        `values` from a codebook stand in where none are declared here, and hold for categories only: a codebook
+        may list codes of a number or of a column that is left out.
+        """
+        listable = values if self.role in ("category", "multi_valued") else None
+        listed = self.values if self.values is not None else listable
         return ColumnSpec(
             name=self.name,
             role=self.role,
@@ -123,7 +128,7 @@ class Source(Settings):
         """Columns with the value lists of the codebook filled in.
 
         Raises:
-            SourceError: The codebook is missing or malformed, or lists values of a column that is not declared.
+            SourceError: The codebook is missing or malformed.
         """
         listed: Mapping[str, Sequence[str]] = {}
         if self.codebook is not None:

@@ -10,8 +10,12 @@ from pathlib import Path
 
 import dagster as dg
 
+from assets.release import POPULATION
+from hrtech.privacy import PopulationUnknown
+from hrtech.privacy.populations import find_population, load_populations
 from hrtech.zones import Node, check_zones
 from hrtech_dagster.jobs import jobs
+from hrtech_dagster.load_errors import load_errors_told
 from hrtech_dagster.schedules import schedules
 from hrtech_dagster.sensors import sensors
 from resources.compute import executor
@@ -30,9 +34,14 @@ def code_location(definitions_file: str) -> dg.Definitions:
             `policy/` (populations, approvals).
 
     Raises:
-        hrtech.zones.ZoneError: A study breaks a rule of the zones.
+        StudyError: The settings of a study or a policy file are wrong, or a study breaks a rule of the zones.
     """
-    withhold_error_messages()
+    with load_errors_told():
+        withhold_error_messages()
+        return _load(definitions_file)
+
+
+def _load(definitions_file: str) -> dg.Definitions:
     folder = Path(definitions_file).resolve().parent
     studies = dg.load_from_defs_folder(path_within_project=Path(definitions_file).resolve())
     policy = folder / "policy"
@@ -50,6 +59,7 @@ def code_location(definitions_file: str) -> dg.Definitions:
         ),
     )
     check_zones(nodes_of(defs))
+    check_populations(defs, policy / "populations")
     groups = sorted({spec.group_name for spec in defs.resolve_all_asset_specs() if spec.group_name})
     return dg.Definitions.merge(
         defs,
@@ -71,6 +81,27 @@ def withhold_error_messages() -> None:
     masked.propagate = False
     if not masked.handlers:
         masked.addHandler(logging.NullHandler())
+
+
+def check_populations(defs: dg.Definitions, folder: Path) -> None:
+    """Refuse a release whose population is in no policy file, and a policy file that cannot be read.
+
+    Raises:
+        hrtech.privacy.PopulationError: With the file and field, or with the study and the names that are known.
+    """
+    paid_by = {
+        (spec.key.path[0], str(getattr(name, "value", name)))
+        for spec in defs.resolve_all_asset_specs()
+        if (name := spec.metadata.get(POPULATION)) is not None
+    }
+    if not paid_by:
+        return
+    populations = load_populations(folder)
+    for study, name in sorted(paid_by):
+        try:
+            find_population(populations, name)
+        except PopulationUnknown as error:
+            raise PopulationUnknown(f"Study {study}, setting population: {error}") from None
 
 
 def nodes_of(defs: dg.Definitions) -> list[Node]:

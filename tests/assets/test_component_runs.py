@@ -247,12 +247,14 @@ def test_metadata_of_checks_are_counts(whole):
     evaluations = first.get_asset_check_evaluations()
     assert len(evaluations) > 10 and all(check.passed for check in evaluations)
     for check in evaluations:
+        if check.check_name == "column_schema_change":  # Dagster's own: names and types of columns
+            continue
         for name, value in plain(check.metadata).items():
             assert isinstance(value, int | float), f"{check.check_name}: {name} is {type(value)}"
 
 
 def test_nothing_is_out_of_date_afterwards_and_another_run_spends_nothing(whole):
-    project, home, defs, first = whole
+    project, _, defs, first = whole
     assert project.stale(defs) == {}
     ledger = defs.resources["privacy_ledger"]
     before = [entry.head for entry in ledger.entries()]
