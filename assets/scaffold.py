@@ -39,6 +39,12 @@ RELEASE = """\
   delta: 1.0e-6
   # Attributes published together at most: 1 or 2.
   reporting_length: 2
+{cap}"""
+
+CAP = """\
+  # Columns with several values and no list: say from what you know, not from these data, how many attributes one
+  # person has at most over all columns. Of more, some are left out at random. Here: one for each column.
+  max_attributes_per_person: {columns}
 """
 
 ROLES = {
@@ -100,7 +106,10 @@ def release_yaml(
         title=study.replace("_", " ").capitalize(), file=Path(source or "your file").name, type=type_name
     )
     identifiers = [column.name for column in columns if column.role == "identifier"]
+    released = [column for column in columns if column.role in ("category", "multi_valued")]
+    unbounded = any(column.role == "multi_valued" and column.name not in listed for column in released)
     body = RELEASE.format(
+        cap=CAP.format(columns=len(released)) if unbounded else "",
         path=_quoted(_shown(source, root) if source else "cases.csv"),
         codebook=_codebook(codebook, root),
         columns="\n".join(_column(column, column.name in listed) for column in columns),
