@@ -1,5 +1,6 @@
 """CaseRelease: case records about people → aggregates and synthetic records with differential privacy."""
 
+import hashlib
 from dataclasses import asdict
 from typing import Literal
 
@@ -139,6 +140,11 @@ class CaseRelease(Study):
         return assets.definitions()
 
 
+def seeded_by(content: bytes) -> np.random.Generator:
+    """A generator that follows from what is already released: the same aggregates give the same records."""
+    return np.random.default_rng(list(hashlib.sha256(content).digest()))
+
+
 def _released(column: Column) -> bool:
     return column.role in ("category", "multi_valued") or (
         column.role == "number" and column.bands is not None
@@ -204,7 +210,9 @@ def _release(assets: StudyAssets, study: CaseRelease, root) -> None:
             made = draw(people, settings, schema)
             tables = dict(made.to_artefacts())
             if study.synthetic_records:
-                tables["synthetic_records"] = table_to_bytes(synthesise(made, np.random.default_rng()))
+                tables["synthetic_records"] = table_to_bytes(
+                    synthesise(made, seeded_by(tables["aggregates.parquet"]))
+                )
             return tables
 
         done = release(context, assets.study, terms, {"people": people}, drawn)
