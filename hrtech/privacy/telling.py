@@ -296,7 +296,9 @@ def _terms_parts(study: str, known: dict[str, Any], learned: Sequence[str]) -> l
         )
     parts: list = [Heading("Terms of this release")]
     if warnings:
-        parts.append(Text("\n".join(f"- {warning}" for warning in warnings)))
+        # a table, because a warning may tell a setting as a number
+        noted = tuple((warning,) for warning in warnings)
+        parts.append(DataTable("What to know", ("note",), noted, source_assets=(f"{study}/terms",)))
     parts.append(DataTable("Terms", ("term", "value"), tuple(told), source_assets=(f"{study}/terms",)))
     return parts
 
