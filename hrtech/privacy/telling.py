@@ -201,7 +201,7 @@ def _column_chart(study: str, column: str, counted: pd.DataFrame, by_key: dict[s
     first = shown.iloc[0]
     return [
         Chart(
-            f"People by {_words(column).lower()}",
+            f"People by {_inside(column)}",
             charts.bars(
                 shown[["value", "count", "low", "high"]],
                 category="value",
@@ -226,7 +226,7 @@ def _pairs(study: str, aggregates: pd.DataFrame) -> list:
     told: list[tuple[Any, ...]] = [
         (
             " and ".join(
-                f"{_words(column).lower()} {value}" for column, value in parse_attributes(row["attributes"])
+                f"{_inside(column)} {value}" for column, value in parse_attributes(row["attributes"])
             ),
             *(int(row[name]) for name in ("count", "low", "high")),
         )
@@ -308,7 +308,14 @@ def _percent(known: dict[str, Any]) -> str:
 
 
 def _words(column: str) -> str:
-    return column.replace("_", " ").capitalize()
+    """A column's name as words; capitals that are part of a name stay."""
+    words = column.replace("_", " ")
+    return words[:1].upper() + words[1:]
+
+
+def _inside(column: str) -> str:
+    """The same inside a sentence."""
+    return column.replace("_", " ")
 
 
 def _quoted(value: str) -> str:
