@@ -9,6 +9,7 @@ import contextlib
 import hashlib
 import json
 import traceback
+from abc import abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -90,9 +91,9 @@ class Study(dg.Component, Settings):
             context.path.name if context.path.is_dir() else context.path.parent.name, context
         )
 
+    @abstractmethod
     def definitions(self, study: str, context: dg.ComponentLoadContext) -> dg.Definitions:
         """Build the assets and checks of the study named `study`; every component says how."""
-        raise NotImplementedError
 
     def assets(self, study: str) -> "StudyAssets":
         """Return the helper that builds this study's assets."""

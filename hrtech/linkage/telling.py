@@ -163,7 +163,12 @@ def linkage_report(
         parts += [Heading("What agreement counts for"), *_parameters(study, parameters)]
     if match_weights is not None:
         parts += [Heading("Pairs nearest to the threshold"), _doubtful(study, match_weights)]
-    del evaluation
+    if evaluation is not None:
+        parts.append(
+            frame_table(
+                "Accuracy, estimated and measured", evaluation, source_assets=(f"{study}/evaluation",)
+            )
+        )
     joined = f"{study}/entities"
     summary = (
         f"Records of the same person or firm were joined by weighing how much each agreement says, so that "
