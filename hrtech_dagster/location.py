@@ -20,6 +20,7 @@ from hrtech_dagster.schedules import schedules
 from hrtech_dagster.sensors import sensors
 from resources.compute import executor
 from resources.lake import lake_resources
+from resources.language_model import read_endpoints
 from resources.privacy_ledger import PrivacyLedger
 from resources.publisher import Publisher
 
@@ -31,7 +32,7 @@ def code_location(definitions_file: str) -> dg.Definitions:
 
     Args:
         definitions_file: `__file__` of the `definitions.py`; its folder holds `defs/` (one folder a study) and
-            `policy/` (populations, approvals).
+            `policy/` (populations, approvals, language models).
 
     Raises:
         StudyError: The settings of a study or a policy file are wrong, or a study breaks a rule of the zones.
@@ -60,6 +61,7 @@ def _load(definitions_file: str) -> dg.Definitions:
     )
     check_zones(nodes_of(defs))
     check_populations(defs, policy / "populations")
+    read_endpoints(policy / "language_models.yaml")  # a policy that grants too much does not load
     groups = sorted({spec.group_name for spec in defs.resolve_all_asset_specs() if spec.group_name})
     return dg.Definitions.merge(
         defs,
