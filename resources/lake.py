@@ -8,7 +8,8 @@ A store writes pandas frames and puts row count, column names and types into the
 lie and who may open them is in `resources.lake_files`, what SQL may do in `resources.lake_sql`.
 """
 
-from collections.abc import Mapping, Sequence
+import contextlib
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, get_origin
 
@@ -16,7 +17,9 @@ import dagster as dg
 import pandas as pd
 from pydantic import Field
 
+from hrtech.tables import TableError
 from hrtech.zones import ZONES
+from resources.keys import KeyFileError
 from resources.lake_files import LakeError, Partition, ZoneFiles, zone_files
 from resources.lake_sql import open_lake_sql, query
 
@@ -32,6 +35,18 @@ __all__ = [
     "table_exists",
     "write_table",
 ]
+
+
+@contextlib.contextmanager
+def _refusals_told() -> Iterator[None]:
+    """Turn a refusal into a failure whose words are shown even where Dagster masks the errors of runs.
+
+    They name assets, files and settings, never a value, and trying again changes nothing.
+    """
+    try:
+        yield
+    except (LakeError, TableError, KeyFileError, FileNotFoundError) as refusal:
+        raise dg.Failure(description=str(refusal), allow_retries=False) from None
 
 
 class ZoneStore(dg.ConfigurableIOManager):
@@ -55,13 +70,14 @@ class ZoneStore(dg.ConfigurableIOManager):
         """Return this zone's files."""
         return zone_files(self.zone, Path(self.home) if self.home else None, self.base, self.encrypt)
 
+    @_refusals_told()
     def handle_output(self, context: dg.OutputContext, obj: Any) -> None:
         """Write one table.
 
         None means that the asset keeps nothing in the lake: nothing is written.
 
         Raises:
-            LakeError: Not an asset of this zone, not a frame, several partitions at once, or the table cannot be
+            dagster.Failure: Not an asset of this zone, not a frame, several partitions at once, or the table cannot be
                 stored.
         """
         key = self._key_of_output(context)
@@ -98,14 +114,14 @@ class ZoneStore(dg.ConfigurableIOManager):
             )
         return key
 
+    @_refusals_told()
     def load_input(self, context: dg.InputContext) -> pd.DataFrame | dict[str, pd.DataFrame]:
         """Read one table; for several partitions, or an input annotated as dict, one table per partition key.
 
         With `allow_missing_partitions: true` in the input's metadata, partitions that are not there are left out.
 
         Raises:
-            FileNotFoundError: A table is not there.
-            LakeError: It does not open.
+            dagster.Failure: A table is not there, or does not open.
         """
         files, key = self.files(), context.asset_key.path
         if not context.has_asset_partitions:
@@ -143,11 +159,13 @@ def _dimensions(name: str) -> Partition:
 class RefusingIOManager(dg.ConfigurableIOManager):
     """The default store: refuses, so that no asset is stored without a zone."""
 
+    @_refusals_told()
     def handle_output(self, context: dg.OutputContext, obj: Any) -> None:
         """Refuse to write anything but None, which is nothing."""
         if obj is not None:
             raise LakeError(_refusal(context))
 
+    @_refusals_told()
     def load_input(self, context: dg.InputContext) -> Any:
         """Refuse to read."""
         raise LakeError(_refusal(context))

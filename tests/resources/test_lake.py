@@ -69,8 +69,10 @@ def materialize(*assets, home, fails=False, **options):
 
 
 def failure(result) -> str:
+    """What a user is told, masked errors or not."""
+    failed = [event.step_failure_data for event in result.all_events if event.is_step_failure]
     return "\n".join(
-        str(event.step_failure_data.error) for event in result.all_events if event.is_step_failure
+        (data.user_failure_data and data.user_failure_data.description) or str(data.error) for data in failed
     )
 
 
