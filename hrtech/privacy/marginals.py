@@ -52,7 +52,7 @@ from hrtech.privacy.marginals_declared import (
 )
 from hrtech.privacy.marginals_plan import Plan, plan_release
 from hrtech.privacy.marginals_release import MarginalsRelease
-from hrtech.privacy.people import LIST_DTYPE, is_multi_valued, one_row_per_person
+from hrtech.release.people import LIST_DTYPE, is_multi_valued, one_row_per_person
 
 MECHANISM = "marginals-discrete-gaussian/1"
 """Raised only when the distribution of what ``draw`` returns changes."""

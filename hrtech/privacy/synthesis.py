@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from hrtech.counts import parse_attributes
 from hrtech.privacy.marginals_release import MarginalsRelease
-from hrtech.privacy.people import LIST_DTYPE
+from hrtech.release.people import LIST_DTYPE
 from hrtech.privacy.record_repair import repaired
 
 _FITTING_ROUNDS = 100

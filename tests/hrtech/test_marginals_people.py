@@ -4,7 +4,7 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from hrtech.privacy.people import one_row_per_person
+from hrtech.release.people import one_row_per_person
 
 LISTS = pd.ArrowDtype(pa.list_(pa.string()))
 
