@@ -25,6 +25,10 @@ class Noise(Protocol):
         """Noisy counts of the keys whose noisy count reaches the threshold."""
         ...
 
+    def quantile(self, values: NDArray[np.int64], candidates: list[int], alpha: float, scale: float) -> int:
+        """The candidate closest to a quantile of the values, chosen privately."""
+        ...
+
 
 def _vector_measurement(scale: float) -> Any:
     from opendp.domains import atom_domain, vector_domain
@@ -63,6 +67,10 @@ class OpenDPNoise:
             return {}
         return dict(_threshold_measurement(scale, threshold)(dict(counts)))
 
+    def quantile(self, values: NDArray[np.int64], candidates: list[int], alpha: float, scale: float) -> int:
+        """The candidate closest to a quantile of the values, by OpenDP's permute-and-flip or Gumbel choice."""
+        return int(_quantile_measurement(candidates, alpha, scale)(values.tolist()))
+
 
 def root_above(squared: int) -> float:
     """The square root of a squared sensitivity, never rounded down."""
@@ -81,9 +89,19 @@ def vector_rho(scale: float, sensitivity: float) -> float:
     return float(_vector_measurement(scale).map(sensitivity))
 
 
-def threshold_charge(scale: float, threshold: int, keys_per_person: int) -> tuple[float, float]:
-    """OpenDP's price (rho, delta) of noisy keys, where a person adds 1 to at most so many keys."""
-    distance = (keys_per_person, root_above(keys_per_person), 1.0)
+def threshold_charge(
+    scale: float, threshold: int, keys_per_person: int, *, most: float = 1.0, norm: float | None = None
+) -> tuple[float, float]:
+    """OpenDP's price (rho, delta) of noisy keys.
+
+    Args:
+        scale: Standard deviation of the noise.
+        threshold: Noisy sum from which a key is kept.
+        keys_per_person: Most keys to which one person adds.
+        most: Most that one person adds to one key.
+        norm: L2 norm of all that one person adds; by default that of `most` for each key.
+    """
+    distance = (keys_per_person, root_above(keys_per_person) * most if norm is None else norm, most)
     rho, delta = _threshold_measurement(scale, threshold).map(distance)
     return float(rho), float(delta)
 
@@ -109,3 +127,26 @@ def half_width(scale: float, confidence: float) -> int:
     weights = np.exp(-(np.arange(reach + 1, dtype=float) ** 2) / (2 * scale * scale))
     both = np.cumsum(np.r_[weights[0], 2 * weights[1:]])
     return int(np.searchsorted(both / both[-1], confidence - 1e-12))
+
+
+def quantile_rho(alpha: float, scale: float) -> float:
+    """OpenDP's price (zCDP rho) of a private quantile among candidates, for one person's value."""
+    return float(_quantile_measurement([0, 1], alpha, scale).map(1))
+
+
+def quantile_scale(alpha: float, rho: float) -> float:
+    """Noise scale at which a private quantile costs at most ``rho``."""
+    # the price falls with the square of the scale
+    return math.sqrt(quantile_rho(alpha, 1.0) / rho) * (1 + 1e-9)
+
+
+def _quantile_measurement(candidates: list[int], alpha: float, scale: float) -> Any:
+    from opendp.domains import atom_domain, vector_domain
+    from opendp.measurements import make_private_quantile
+    from opendp.measures import zero_concentrated_divergence
+    from opendp.metrics import symmetric_distance
+    from opendp.mod import enable_features
+
+    enable_features("contrib")
+    space = vector_domain(atom_domain(T="i64")), symmetric_distance()
+    return make_private_quantile(*space, zero_concentrated_divergence(), candidates, alpha, scale)

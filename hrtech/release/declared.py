@@ -8,7 +8,6 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
-from itertools import combinations
 
 Attribute = tuple[str, str]
 
@@ -55,10 +54,21 @@ class ReleaseSchema:
     Attributes:
         columns: The columns.
         impossible: Pairs of attributes of different columns that nobody can hold together (structural zeros).
+        found: Whether values were found privately: a column may then have none.
     """
 
     columns: tuple[ReleaseColumn, ...]
     impossible: tuple[tuple[Attribute, Attribute], ...] = ()
+    found: bool = False
+
+    @classmethod
+    def known(
+        cls, columns: tuple[ReleaseColumn, ...], impossible: tuple[tuple[Attribute, Attribute], ...]
+    ) -> "ReleaseSchema":
+        """Columns whose values were found privately; what is impossible among values not found is left out."""
+        values = {c.name: set(c.attributes) for c in columns}
+        left = tuple(p for p in impossible if all(v in values.get(c, ()) for c, v in p))
+        return cls(columns, left, found=True)
 
     def __post_init__(self) -> None:
         names = [c.name for c in self.columns]
@@ -68,7 +78,9 @@ class ReleaseSchema:
             raise ReleaseError("columns: a column is listed twice")
         for column in self.columns:
             values = column.values
-            if values is not None and (not values or "" in values or len(set(values)) != len(values)):
+            if values is not None and (
+                not values and not self.found or "" in values or len(set(values)) != len(values)
+            ):
                 raise ReleaseError(
                     f"values of column {column.name}: declare at least one, none empty, none twice; or leave them "
                     f"out to have them measured privately"
@@ -138,11 +150,6 @@ def most_attributes(columns: Sequence[ReleaseColumn]) -> int | None:
     return most
 
 
-def possible_pairs(names: Sequence[str]) -> list[tuple[str, str]]:
-    """Pairs of different columns."""
-    return list(combinations(names, 2))
-
-
 @dataclass(frozen=True)
 class BudgetShares:
     """How rho is divided, in proportion to these numbers; a step that does not run leaves its share to the others.
@@ -161,7 +168,7 @@ class BudgetShares:
     bound: float = 0.02
     moments: float = 0.95
     people: float = 0.05
-    lengths: tuple[float, ...] = (0.10, 0.30, 0.50, 0.80, 1.20)
+    lengths: tuple[float, ...] = (0.15, 0.35, 0.45, 0.60, 0.80)
 
     def __post_init__(self) -> None:
         numbers = [v for v in asdict(self).values() if not isinstance(v, tuple)] + list(self.lengths)

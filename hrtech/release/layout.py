@@ -1,0 +1,211 @@
+"""Where everything lies: attributes in groups, and the combinations that a person can hold.
+
+A *group* is a set of attributes of which a person is in exactly one *state*: a single-valued column (one of its
+values, or unknown), one value of a multi-valued column (held or not), or a column together with the one that it
+refines (a country implies its region). Attributes are numbered group by group, so that attributes ``i < j`` can be
+held together exactly if their groups differ, and combinations are products of slices:
+
+    combinations of length 1     all attributes
+    combinations of length 2     (i, j), j over the attributes, i over all earlier groups
+    combinations of length l > 2  pairs whose last attribute is in group g  x  combinations of length l - 2 whose
+                                  first attribute is in a later group
+
+That order is the order of every vector of counts here; no combination is stored twice and none is impossible by
+construction. Nothing here has seen a record.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import combinations as subsets_of
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hrtech.release.declared import Attribute, ReleaseColumn, ReleaseError, ReleaseSchema
+
+Cells = NDArray[np.int32]
+
+
+@dataclass(frozen=True)
+class Group:
+    """Attributes of which one state is held.
+
+    Attributes:
+        first: Number of its first attribute.
+        states: Shape (states, attributes of the group), which attributes each state holds; state 0 holds none.
+        columns: Columns that it is made of.
+    """
+
+    first: int
+    states: NDArray[np.bool_]
+    columns: tuple[str, ...]
+
+    @property
+    def size(self) -> int:
+        """How many attributes."""
+        return self.states.shape[1]
+
+    @property
+    def stop(self) -> int:
+        """Number after its last attribute."""
+        return self.first + self.size
+
+    @property
+    def most_held(self) -> int:
+        """Most attributes that one person holds of it."""
+        return int(self.states.sum(axis=1).max())
+
+
+@dataclass(frozen=True)
+class Block:
+    """Combinations of one length that are a product: pairs ``pairs`` with the shorter ones ``rest``.
+
+    Attributes:
+        pairs: Rows of `Layout.pairs`.
+        rest: Rows of the combinations of length l - 2, sorted by their first attribute.
+        at: Where the product lies in the vector of this length.
+    """
+
+    pairs: slice
+    rest: slice
+    at: slice
+
+
+class Layout:
+    """Attributes, groups and combinations of a release whose values are all known.
+
+    Attributes:
+        schema: The columns, each with its values.
+        attributes: All attributes; a position is an attribute's number.
+        groups: In order.
+        group_of: Shape (attributes,).
+        pairs: Shape (pairs, 2), combinations of length 2.
+        longest: Longest combinations.
+        impossible: Shape (n, 2), pairs that public knowledge rules out, ascending.
+    """
+
+    def __init__(self, schema: ReleaseSchema, longest: int) -> None:
+        self.schema = schema
+        self.longest = longest
+        self.attributes: tuple[Attribute, ...] = ()
+        self.groups: tuple[Group, ...] = ()
+        for columns in _together(schema):
+            self._add(columns)
+        if not self.attributes:
+            raise ReleaseError("columns: no column has a value that counts, so there is nothing to release")
+        self.group_of = np.repeat(np.arange(len(self.groups)), [g.size for g in self.groups]).astype(np.int32)
+        starts = np.array([g.first for g in self.groups])[self.group_of]
+        self.pairs: Cells = np.array(
+            [(i, j) for j in range(len(self.attributes)) for i in range(starts[j])], dtype=np.int32
+        ).reshape(-1, 2)
+        number = {a: k for k, a in enumerate(self.attributes)}
+        known = [
+            tuple(sorted((number[a], number[b]))) for a, b in schema.impossible if a in number and b in number
+        ]
+        self.impossible = np.array(sorted(set(known)), dtype=np.int32).reshape(-1, 2)
+
+    def _add(self, columns: tuple[ReleaseColumn, ...]) -> None:
+        """Add the groups of one column, or of a column and the one that it refines."""
+        fine = columns[0]
+        own = [(c.name, v) for c in columns for v in c.attributes]
+        names = tuple(c.name for c in columns)
+        if len(columns) == 2:
+            parent = {v: k for k, v in enumerate(columns[1].attributes, start=len(fine.attributes))}
+            states = np.vstack([np.zeros((1, len(own)), bool), np.eye(len(own), dtype=bool)])
+            for k, value in enumerate(fine.attributes):
+                states[1 + k, parent[fine.parent_values[value]]] = True
+            found = [states]
+        elif fine.multi_valued:
+            found = [np.array([[False], [True]]) for _ in own]
+        else:
+            found = [np.vstack([np.zeros((1, len(own)), bool), np.eye(len(own), dtype=bool)])] if own else []
+        for states in found:
+            first = self.groups[-1].stop if self.groups else 0
+            self.groups += (Group(first, states, names),)
+        self.attributes += tuple(own)
+
+    @property
+    def n_attributes(self) -> int:
+        """How many attributes."""
+        return len(self.attributes)
+
+    @property
+    def most_attributes(self) -> int:
+        """Most attributes that one person can hold."""
+        return sum(g.most_held for g in self.groups)
+
+    def size(self, length: int) -> int:
+        """How many combinations of a length a person can hold."""
+        return count_cells([g.size for g in self.groups], length)[length]
+
+    @cached_property
+    def _pairs_by_last_group(self) -> NDArray[np.int64]:
+        """Edges of `pairs` by the group of the last attribute."""
+        return np.searchsorted(self.group_of[self.pairs[:, 1]], np.arange(len(self.groups) + 1))
+
+    @cached_property
+    def _cells(self) -> dict[int, Cells]:
+        return {1: np.arange(self.n_attributes, dtype=np.int32)[:, None], 2: self.pairs}
+
+    @cached_property
+    def _sorted(self) -> dict[int, NDArray[np.int64]]:
+        return {}
+
+    def order_by_first(self, length: int) -> NDArray[np.int64]:
+        """Numbers of the combinations of a length, sorted by their first attribute."""
+        if length not in self._sorted:
+            self._sorted[length] = np.argsort(self.cells(length)[:, 0], kind="stable")
+        return self._sorted[length]
+
+    def blocks(self, length: int) -> Iterator[Block]:
+        """The products that make up the combinations of a length above 2; `rest` counts in `order_by_first`."""
+        rest = self.cells(length - 2)[self.order_by_first(length - 2)]
+        at = 0
+        for g, group in enumerate(self.groups):
+            pairs = slice(int(self._pairs_by_last_group[g]), int(self._pairs_by_last_group[g + 1]))
+            first = int(np.searchsorted(rest[:, 0], group.stop))
+            size = (pairs.stop - pairs.start) * (len(rest) - first)
+            if size:
+                yield Block(pairs, slice(first, len(rest)), slice(at, at + size))
+                at += size
+
+    def cells(self, length: int) -> Cells:
+        """Combinations of a length in the order of its vector; shape (combinations, length), ascending."""
+        if length not in self._cells:
+            rest = self.cells(length - 2)[self.order_by_first(length - 2)]
+            parts = []
+            for block in self.blocks(length):
+                pairs, own = self.pairs[block.pairs], rest[block.rest]
+                parts.append(np.hstack([np.repeat(pairs, len(own), axis=0), np.tile(own, (len(pairs), 1))]))
+            self._cells[length] = np.concatenate(parts) if parts else np.zeros((0, length), dtype=np.int32)
+        return self._cells[length]
+
+    def ruled_out(self, length: int) -> NDArray[np.bool_]:
+        """Which combinations of a length hold a pair that is impossible."""
+        cells = self.cells(length)
+        if not len(self.impossible) or length < 2:
+            return np.zeros(len(cells), dtype=bool)
+        table = np.zeros((self.n_attributes, self.n_attributes), dtype=bool)
+        table[tuple(self.impossible.T)] = True
+        out = np.zeros(len(cells), dtype=bool)
+        for i, j in subsets_of(range(length), 2):
+            out |= table[cells[:, i], cells[:, j]]
+        return out
+
+
+def _together(schema: ReleaseSchema) -> list[tuple[ReleaseColumn, ...]]:
+    """Columns, each with the one that it refines, in order."""
+    refined = {c.parent for c in schema.columns if c.parent}
+    return [
+        (c, schema.by_name[c.parent]) if c.parent else (c,) for c in schema.columns if c.name not in refined
+    ]
+
+
+def count_cells(sizes: list[int], longest: int) -> list[int]:
+    """How many combinations of 0 to `longest` attributes groups of these sizes have: elementary symmetric."""
+    counts = [1] + [0] * longest
+    for size in sizes:
+        for length in range(longest, 0, -1):
+            counts[length] += counts[length - 1] * size
+    return counts

@@ -1,0 +1,232 @@
+"""The private release: noisy centred moments of attribute combinations.
+
+The promise: (epsilon, delta)-differential privacy for one person, added or removed with all their records
+(`one_row_per_person` joins records first). What is protected: every cell, the number of people, and which values of
+an undeclared column exist. What is public: the settings, and of the columns their names, kinds, declared values,
+hierarchies and impossible pairs. Nothing else about the records touches a decision without noise.
+
+The steps, all noise discrete and from OpenDP, accounted in zCDP; each may use what earlier ones released (Bun and
+Steinke 2016, adaptive composition):
+
+1. *Vocabulary* (`vocabulary`): values of undeclared columns, two rounds of thresholded Gaussian noise.
+2. *Centres*: one vector, the number of people (times 5) and of holders of each attribute. A person moves it by at
+   most sqrt(25 + K), K the most attributes that one person can hold.
+3. *Bound*: a private quantile of how long a person's vector of weighted centred products is (`moments`), at the tail
+   that balances noise against the bias of bounding, as known from the centres.
+4. *Moments*: one integer vector with the number of people, what bounding took away, and the centred moments of
+   every combination up to the reporting length, zeros included. A person's exact vector has at most the length of
+   the bound; rounding down to the lattice adds less than 1 in each of the n entries, so sqrt(n) in all.
+
+The charge is the sum of the planned rhos and of the vocabulary's delta; OpenDP's maps of the steps that ran are
+recorded beside it and never exceed it. `price` and `draw` go through the same plan.
+"""
+
+import math
+import secrets
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from hrtech.counts import Encoded, restrict_values
+from hrtech.privacy import discrete_noise
+from hrtech.release.declared import ReleaseColumn, ReleaseSchema, ReleaseSettings
+from hrtech.release.holding import Holdings, encoded_people, holdings
+from hrtech.release.layout import Layout, count_cells
+from hrtech.release.measured import Measured
+from hrtech.release.moments import (
+    CENTRE_BITS,
+    Scaling,
+    bounded_weights,
+    elementary_symmetric,
+    exact_moments,
+    largest_norm,
+    lattice_vector,
+    norms,
+)
+from hrtech.release.plan import Plan, group_sizes, plan_release
+from hrtech.release.vocabulary import find_values
+
+MECHANISM = "centred-moments/1"
+"""Raised only when the distribution of what is released changes."""
+
+_PEOPLE_TIMES = 5
+_CANDIDATES = 40
+_SMALLEST_BOUND = 0.6
+#: People whom bounding may touch, times sqrt(rho): more would bias more than the noise is worth.
+_TAIL = 150.0
+_LARGEST_TAIL = 0.2
+#: How much more a rare attribute counts in the norm: spread to this negative power.
+_EMPHASIS = 0.2
+_FEWEST = 10.0
+#: Double precision may be off by this share of a norm.
+_SLACK = 1 + 1e-9
+
+
+def draw(frame: pd.DataFrame, settings: ReleaseSettings, schema: ReleaseSchema) -> Measured:
+    """Draw the noise. Costs `price(settings, schema)` each time it is called.
+
+    Args:
+        frame: One row per person.
+        settings: Budget and reporting length.
+        schema: Columns.
+
+    Raises:
+        ReleaseError: No release is possible, or a column is missing or of another kind than declared.
+        hrtech.counts.EncodingError: A value is outside its declared values. Both are raised before any noise is
+            drawn, and name columns and record numbers only.
+    """
+    chooser = np.random.Generator(np.random.PCG64(secrets.randbits(128)))
+    return _draw(frame, settings, schema, discrete_noise.OpenDPNoise(), chooser)
+
+
+def _draw(
+    frame: pd.DataFrame,
+    settings: ReleaseSettings,
+    schema: ReleaseSchema,
+    noise: discrete_noise.Noise,
+    chooser: np.random.Generator,
+) -> Measured:
+    """The mechanism with its two sources of randomness as arguments: the seam for tests.
+
+    No setting, component or resource reaches this function; `draw` is the only caller outside tests.
+    """
+    plan = plan_release(settings, schema)
+    encoded = encoded_people(frame, schema)
+    spent = [r.charge.rho for r in plan.rounds]
+    if plan.rounds:
+        encoded, schema = _with_vocabulary(encoded, settings, schema, plan, noise, chooser)
+    layout = Layout(schema, settings.reporting_length)
+    held = holdings(encoded, layout)
+    frequencies, people, people_sd, rho = _centres(held, layout, settings, plan, noise)
+    spent.append(rho)
+    scaling = scale_vector(frequencies, people, layout, settings)
+    bound, rho = _bound(held, layout, scaling, people, plan, noise)
+    spent.append(rho)
+    vector = bounded_vector(held, layout, scaling, bound)
+    sensitivity = sensitivity_of(bound, scaling, len(vector))
+    scale = discrete_noise.scale_for(sensitivity, plan.moments)
+    noisy = noise.vector(vector, scale)
+    spent.append(discrete_noise.vector_rho(scale, sensitivity))
+    unit, sd = scaling.people_units, scale / scaling.people_units
+    if settings.people is None:
+        # two independent measurements of one number, weighted by their precision
+        weight = people_sd**-2 / (people_sd**-2 + sd**-2)
+        people = weight * people + (1 - weight) * float(noisy[0] / unit)
+        people_sd = (people_sd**-2 + sd**-2) ** -0.5
+    return Measured(
+        schema=schema,
+        scaling=scaling,
+        bound=bound,
+        scale=scale,
+        people=float(people),
+        people_sd=float(people_sd),
+        lost=float(noisy[1] / unit),
+        noisy=noisy[2:],
+        spent=math.fsum(spent),
+    )
+
+
+def bounded_vector(held: Holdings, layout: Layout, scaling: Scaling, bound: float) -> NDArray[np.int64]:
+    """The exact integer vector that noise is added to: nobody's part of it is longer than the bound."""
+    weights = bounded_weights(held.rows, layout, scaling, bound)
+    return lattice_vector(held, weights, exact_moments(held, weights, layout, scaling), layout, scaling)
+
+
+def sensitivity_of(bound: float, scaling: Scaling, entries: int) -> float:
+    """How far one person moves the integer vector, in L2: the bound, and 1 for rounding in each entry."""
+    return bound * scaling.lattice * _SLACK + discrete_noise.root_above(entries)
+
+
+def _with_vocabulary(
+    encoded: Encoded,
+    settings: ReleaseSettings,
+    schema: ReleaseSchema,
+    plan: Plan,
+    noise: discrete_noise.Noise,
+    chooser: np.random.Generator,
+) -> tuple[Encoded, ReleaseSchema]:
+    """Restrict undeclared columns to the values found, the most frequent as far as `max_cells` allows."""
+    names = [c.name for c in schema.undeclared]
+    found = find_values(
+        encoded, names, plan.rounds, plan.most_undeclared, settings.max_vocabulary, noise, chooser
+    )
+    columns = tuple(
+        ReleaseColumn(c.name, found[c.name], c.multi_valued, c.sensitive_zeros) if c.name in found else c
+        for c in schema.columns
+    )
+    known = ReleaseSchema.known(columns, schema.impossible)
+    while sum(count_cells(group_sizes(known), settings.reporting_length)[1:]) > settings.max_cells:
+        longest = max((c for c in known.columns if c.name in found), key=lambda c: len(c.values or ()))
+        found[longest.name] = found[longest.name][:-1]
+        known = ReleaseSchema.known(
+            tuple(
+                ReleaseColumn(c.name, found[c.name], c.multi_valued, c.sensitive_zeros)
+                if c.name in found
+                else c
+                for c in columns
+            ),
+            schema.impossible,
+        )
+    return restrict_values(encoded, found), known
+
+
+def _centres(
+    held: Holdings, layout: Layout, settings: ReleaseSettings, plan: Plan, noise: discrete_noise.Noise
+) -> tuple[NDArray[np.float64], float, float, float]:
+    """Rough frequencies (shares of people), the number of people and its noise, and what they cost."""
+    times = _PEOPLE_TIMES if settings.people is None else 0
+    holders = held.people @ held.rows.astype(np.int64)
+    sensitivity = discrete_noise.root_above(times**2 + layout.most_attributes)
+    scale = discrete_noise.scale_for(sensitivity, plan.centres)
+    noisy = noise.vector(np.concatenate([holders, [times * held.n_people]]), scale)
+    rho = discrete_noise.vector_rho(scale, sensitivity)
+    if settings.people is None:
+        people, people_sd = max(float(noisy[-1]) / times, _FEWEST), scale / times
+    else:
+        people, people_sd = float(settings.people), 0.0
+    return np.clip(noisy[:-1] / people, 0.0, 1.0), people, people_sd, rho
+
+
+def scale_vector(
+    frequencies: NDArray[np.float64], people: float, layout: Layout, settings: ReleaseSettings
+) -> Scaling:
+    """Choose centres and weights from what is public by now.
+
+    Each length gets its share of the squared norm of a person of independent attributes; an attribute counts the more
+    the less it varies.
+    """
+    longest = settings.reporting_length
+    bits = CENTRE_BITS[longest]
+    centres = np.rint(frequencies * 2**bits).astype(np.int64)
+    share = centres / 2.0**bits
+    spread = np.sqrt(np.maximum(share * (1 - share), 20 / people))
+    emphasis = spread**-_EMPHASIS
+    parts = emphasis**2 * share * (1 - share)
+    expected = elementary_symmetric(
+        np.array([[parts[g.first : g.stop].sum() for g in layout.groups]]), longest
+    )
+    shares = np.array([settings.shares.people, *settings.shares.lengths[:longest]])
+    shares = shares / shares.sum()
+    weights = tuple(
+        float(np.sqrt(share / max(expected[k][0], 1e-3))) for k, share in enumerate(shares[1:], start=1)
+    )
+    return Scaling(centres, bits, emphasis, weights, float(np.sqrt(shares[0])))
+
+
+def _bound(
+    held: Holdings,
+    layout: Layout,
+    scaling: Scaling,
+    people: float,
+    plan: Plan,
+    noise: discrete_noise.Noise,
+) -> tuple[float, float]:
+    """Choose the bound on a person's norm privately; returns it and what it cost."""
+    top = max(largest_norm(layout, scaling), 2 * _SMALLEST_BOUND)
+    candidates = np.ceil(np.geomspace(_SMALLEST_BOUND, top, _CANDIDATES) * scaling.lattice).astype(np.int64)
+    tail = min(_LARGEST_TAIL, _TAIL / math.sqrt(plan.moments) / people)
+    needed = np.ceil(norms(held.rows, layout, scaling) * scaling.lattice).astype(np.int64)
+    scale = discrete_noise.quantile_scale(1 - tail, plan.bound)
+    chosen = noise.quantile(np.repeat(needed, held.people), np.unique(candidates).tolist(), 1 - tail, scale)
+    return chosen / scaling.lattice, discrete_noise.quantile_rho(1 - tail, scale)
