@@ -5,11 +5,11 @@ what is wrong by file, row, column, setting and mend. What does not: any statist
 files lie, and any message that repeats what a cell says.
 
 A `ColumnSpec` declares a column; `read_source` reads files and `conform` types an upstream table with it.
-`suggest_columns` drafts a declaration, `read_codebook` takes value lists from where they are documented, and
-`fingerprint` tells whether a source changed.
+`suggest_columns` drafts a declaration, `read_codebook`, `read_hierarchies` and `read_labels` take value lists, their
+hierarchies and their meaning from where they are documented, and `fingerprint` tells whether a source changed.
 """
 
-from hrtech.sources.codebook import read_codebook
+from hrtech.sources.codebook import CodebookLabels, read_codebook, read_hierarchies, read_labels
 from hrtech.sources.columns import ROLES, ColumnSpec, Role, band_labels, banded
 from hrtech.sources.errors import SourceError
 from hrtech.sources.files import fingerprint
@@ -18,6 +18,7 @@ from hrtech.sources.suggest import suggest_columns
 
 __all__ = [
     "ROLES",
+    "CodebookLabels",
     "ColumnSpec",
     "Role",
     "SourceError",
@@ -26,6 +27,8 @@ __all__ = [
     "conform",
     "fingerprint",
     "read_codebook",
+    "read_hierarchies",
+    "read_labels",
     "read_source",
     "suggest_columns",
 ]
