@@ -84,16 +84,20 @@ PROMISES: Final[dict[str, Promise]] = {
 
 def epsilon_in_words(release: Origin) -> str:
     """What the ε of a release means for a reader who thought it even odds that someone is in the records."""
-    if not release.epsilon:
-        return ""
-    at_most = 100 / (1 + math.exp(-release.epsilon))
-    factor = math.exp(min(release.epsilon, 700.0))
+    return odds_in_words(release.epsilon) if release.epsilon else ""
+
+
+def odds_in_words(epsilon: float, unit: str = "person") -> str:
+    """The same for any ε; `unit` is whom the promise protects, one of them."""
+    at_most = 100 / (1 + math.exp(-epsilon))
+    factor = math.exp(min(epsilon, 700.0))
     odds = f"{factor:.3g}" if factor < 1000 else "more than 1,000"
     chance = "99.9" if at_most > 99.9 else f"{at_most:.0f}" if at_most < 99 else f"{at_most:.1f}"
     more = "more than " if at_most > 99.9 else ""
+    someone = "someone" if unit == "person" else f"a {unit}"
     return (
-        f"With ε = {release.epsilon:.3g}, nothing published by this release can change the odds of any guess about one "
-        f"person by more than a factor of {odds}: a reader who thought it even odds (50%) that someone is in the "
+        f"With ε = {epsilon:.3g}, nothing published by this release can change the odds of any guess about one "
+        f"{unit} by more than a factor of {odds}: a reader who thought it even odds (50%) that {someone} is in the "
         f"records can get to {more}{chance}% at most."
     )
 
