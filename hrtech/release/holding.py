@@ -12,7 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from hrtech.counts import Encoded, encode, restrict_values
-from hrtech.release.declared import ZERO, ReleaseError, ReleaseSchema
+from hrtech.release.declared import ZERO, ReleaseColumn, ReleaseError, ReleaseSchema
 from hrtech.release.layout import Layout
 from hrtech.release.people import LIST_DTYPE, is_multi_valued
 
@@ -71,7 +71,7 @@ def encoded_people(frame: pd.DataFrame, schema: ReleaseSchema) -> Encoded:
     return restrict_values(encoded, kept) if kept else encoded
 
 
-def _domain(column) -> tuple[str, ...]:
+def _domain(column: ReleaseColumn) -> tuple[str, ...]:
     """Declared values; "no" may always be said."""
     said = column.values or ()
     return said if column.sensitive_zeros or ZERO in said else (*said, ZERO)

@@ -94,7 +94,9 @@ class Layout:
             self._add(columns)
         if not self.attributes:
             raise ReleaseError("columns: no column has a value that counts, so there is nothing to release")
-        self.group_of = np.repeat(np.arange(len(self.groups)), [g.size for g in self.groups]).astype(np.int32)
+        self.group_of: NDArray[np.int32] = np.repeat(
+            np.arange(len(self.groups)), [g.size for g in self.groups]
+        ).astype(np.int32)
         starts = np.array([g.first for g in self.groups])[self.group_of]
         self.pairs: Cells = np.array(
             [(i, j) for j in range(len(self.attributes)) for i in range(starts[j])], dtype=np.int32
@@ -103,7 +105,7 @@ class Layout:
         known = [
             tuple(sorted((number[a], number[b]))) for a, b in schema.impossible if a in number and b in number
         ]
-        self.impossible = np.array(sorted(set(known)), dtype=np.int32).reshape(-1, 2)
+        self.impossible: Cells = np.array(sorted(set(known)), dtype=np.int32).reshape(-1, 2)
 
     def _add(self, columns: tuple[ReleaseColumn, ...]) -> None:
         """Add the groups of one column, or of a column and the one that it refines."""
@@ -149,6 +151,10 @@ class Layout:
         return {1: np.arange(self.n_attributes, dtype=np.int32)[:, None], 2: self.pairs}
 
     @cached_property
+    def _blocks(self) -> dict[int, list[Block]]:
+        return {}
+
+    @cached_property
     def _sorted(self) -> dict[int, NDArray[np.int64]]:
         return {}
 
@@ -158,8 +164,13 @@ class Layout:
             self._sorted[length] = np.argsort(self.cells(length)[:, 0], kind="stable")
         return self._sorted[length]
 
-    def blocks(self, length: int) -> Iterator[Block]:
+    def blocks(self, length: int) -> list[Block]:
         """The products that make up the combinations of a length above 2; `rest` counts in `order_by_first`."""
+        if length not in self._blocks:
+            self._blocks[length] = list(self._products(length))
+        return self._blocks[length]
+
+    def _products(self, length: int) -> Iterator[Block]:
         rest = self.cells(length - 2)[self.order_by_first(length - 2)]
         at = 0
         for g, group in enumerate(self.groups):
@@ -180,6 +191,50 @@ class Layout:
                 parts.append(np.hstack([np.repeat(pairs, len(own), axis=0), np.tile(own, (len(pairs), 1))]))
             self._cells[length] = np.concatenate(parts) if parts else np.zeros((0, length), dtype=np.int32)
         return self._cells[length]
+
+    @cached_property
+    def _pair_starts(self) -> NDArray[np.int64]:
+        """Number of the first pair of each second attribute, less nothing: pair (i, j) is start of j plus i."""
+        return np.searchsorted(self.pairs[:, 1], np.arange(self.n_attributes)).astype(np.int64)
+
+    @cached_property
+    def _block_tables(self) -> dict[int, tuple[NDArray[np.int64], ...]]:
+        return {}
+
+    def _blocks_of(self, length: int) -> tuple[NDArray[np.int64], ...]:
+        """Per group of the pair: first number, first pair, first of the rest and how many of the rest."""
+        if length not in self._block_tables:
+            table = np.zeros((4, len(self.groups)), dtype=np.int64)
+            for block in self.blocks(length):
+                group = self.group_of[self.pairs[block.pairs.start, 1]]
+                table[:, group] = (
+                    block.at.start,
+                    block.pairs.start,
+                    block.rest.start,
+                    block.rest.stop - block.rest.start,
+                )
+            place = np.empty(self.size(length - 2), dtype=np.int64)
+            order = self.order_by_first(length - 2)
+            place[order] = np.arange(len(order))
+            self._block_tables[length] = (*table, place)
+        return self._block_tables[length]
+
+    def number(self, cells: Cells) -> NDArray[np.int64]:
+        """Where combinations lie in the vector of their length; the inverse of `cells`.
+
+        Args:
+            cells: Shape (n, length), each row ascending and of different groups.
+        """
+        length = cells.shape[1]
+        if length == 1:
+            return cells[:, 0].astype(np.int64)
+        pair = self._pair_starts[cells[:, 1]] + cells[:, 0]
+        if length == 2:
+            return pair
+        at, first_pair, first_rest, n_rest, place = self._blocks_of(length)
+        group = self.group_of[cells[:, 1]]
+        rest = place[self.number(cells[:, 2:])] - first_rest[group]
+        return at[group] + (pair - first_pair[group]) * n_rest[group] + rest
 
     def ruled_out(self, length: int) -> NDArray[np.bool_]:
         """Which combinations of a length hold a pair that is impossible."""

@@ -30,7 +30,7 @@ class Measured:
         scale: Standard deviation of the noise, in units of the lattice.
         people: Number of people, noisy unless declared.
         people_sd: Its noise; 0 where it was declared.
-        lost: Noisy sum of 1 - weight over people: how much bounding took away, in people.
+        lost: Noisy sum of 1 - weight over people: how much of combinations bounding took away, in people.
         noisy: Noisy lattice values of every combination, length after length.
         spent: Rho by OpenDP's maps of the steps that ran.
     """
@@ -54,16 +54,6 @@ class Measured:
     def lost_sd(self) -> float:
         """Noise of `lost`."""
         return self.scale / self.scaling.people_units
-
-    @property
-    def counted(self) -> float:
-        """Sum of people's weights, in people."""
-        return self.people - self.lost
-
-    @property
-    def counted_sd(self) -> float:
-        """Its noise."""
-        return float(np.hypot(self.people_sd, self.lost_sd))
 
     @cached_property
     def _edges(self) -> NDArray[np.int64]:

@@ -14,8 +14,9 @@ Steinke 2016, adaptive composition):
 3. *Bound*: a private quantile of how long a person's vector of weighted centred products is (`moments`), at the tail
    that balances noise against the bias of bounding, as known from the centres.
 4. *Moments*: one integer vector with the number of people, what bounding took away, and the centred moments of
-   every combination up to the reporting length, zeros included. A person's exact vector has at most the length of
-   the bound; rounding down to the lattice adds less than 1 in each of the n entries, so sqrt(n) in all.
+   every combination up to the reporting length, zeros included. People and length 1 count in full; the longer
+   products of a person over the bound are scaled down. A person's exact vector has at most the length of the bound;
+   rounding down to the lattice adds less than 1 in each of the n entries, so sqrt(n) in all.
 
 The charge is the sum of the planned rhos and of the vocabulary's delta; OpenDP's maps of the steps that ran are
 recorded beside it and never exceed it. `price` and `draw` go through the same plan.
@@ -31,6 +32,7 @@ from numpy.typing import NDArray
 from hrtech.counts import Encoded, restrict_values
 from hrtech.privacy import discrete_noise
 from hrtech.release.declared import ReleaseColumn, ReleaseSchema, ReleaseSettings
+from hrtech.release.estimate import uncentred
 from hrtech.release.holding import Holdings, encoded_people, holdings
 from hrtech.release.layout import Layout, count_cells
 from hrtech.release.measured import Measured
@@ -40,9 +42,9 @@ from hrtech.release.moments import (
     bounded_weights,
     elementary_symmetric,
     exact_moments,
-    largest_norm,
     lattice_vector,
     norms,
+    worst_norms,
 )
 from hrtech.release.plan import Plan, group_sizes, plan_release
 from hrtech.release.vocabulary import find_values
@@ -53,9 +55,12 @@ MECHANISM = "centred-moments/1"
 _PEOPLE_TIMES = 5
 _CANDIDATES = 40
 _SMALLEST_BOUND = 0.6
-#: People whom bounding may touch, times sqrt(rho): more would bias more than the noise is worth.
-_TAIL = 150.0
 _LARGEST_TAIL = 0.2
+_LEAST_SHARE = 0.03
+#: How much of a moment's noise variance is left in an estimate, by length: the longer, the more is shared knowledge.
+_LEFT = (1.0, 1.0, 0.35, 0.1, 0.05, 0.02)
+#: Smallest count whose error matters for the choice of the bound.
+_COUNTS_FROM = 10
 #: How much more a rare attribute counts in the norm: spread to this negative power.
 _EMPHASIS = 0.2
 _FEWEST = 10.0
@@ -194,7 +199,7 @@ def scale_vector(
     """Choose centres and weights from what is public by now.
 
     Each length gets its share of the squared norm of a person of independent attributes; an attribute counts the more
-    the less it varies.
+    the less it varies. The shares are those at which the mean variance of the counts is least (`length_shares`).
     """
     longest = settings.reporting_length
     bits = CENTRE_BITS[longest]
@@ -203,15 +208,63 @@ def scale_vector(
     spread = np.sqrt(np.maximum(share * (1 - share), 20 / people))
     emphasis = spread**-_EMPHASIS
     parts = emphasis**2 * share * (1 - share)
-    expected = elementary_symmetric(
-        np.array([[parts[g.first : g.stop].sum() for g in layout.groups]]), longest
+    expected = np.array(
+        [
+            max(float(e[0]), 1e-3)
+            for e in elementary_symmetric(
+                np.array([[parts[g.first : g.stop].sum() for g in layout.groups]]), longest
+            )
+        ]
     )
-    shares = np.array([settings.shares.people, *settings.shares.lengths[:longest]])
-    shares = shares / shares.sum()
-    weights = tuple(
-        float(np.sqrt(share / max(expected[k][0], 1e-3))) for k, share in enumerate(shares[1:], start=1)
-    )
-    return Scaling(centres, bits, emphasis, weights, float(np.sqrt(shares[0])))
+    shares = length_shares(layout, share, emphasis, expected, people)
+    weights = np.sqrt(shares / expected)
+    return Scaling(centres, bits, emphasis, tuple(weights[1:].tolist()), float(weights[0]))
+
+
+def length_shares(
+    layout: Layout,
+    share: NDArray[np.float64],
+    emphasis: NDArray[np.float64],
+    expected: NDArray[np.float64],
+    people: float,
+) -> NDArray[np.float64]:
+    """How the squared norm is divided among the number of people and lengths 1, 2, ...; sums to 1.
+
+    The variance of a count is a sum over the lengths it is put together from, each inversely proportional to that
+    length's share; the mean over the counts that matter is least where shares are proportional to the roots of the
+    coefficients (Cauchy-Schwarz).
+
+    Args:
+        layout: Combinations.
+        share: Centres, shape (attributes,).
+        emphasis: Shape (attributes,).
+        expected: Expected squared norm of each length from 0, before weights.
+        people: Number of people.
+    """
+    longest = layout.longest
+    matter = counts_that_matter(layout, share, people)
+    total = np.zeros(longest + 1)
+    for k in range(longest + 1):
+        alone = {n: np.zeros(layout.size(n)) for n in range(1, longest + 1)}
+        if k:
+            alone[k] = _LEFT[k] * expected[k] / emphasis[layout.cells(k)].prod(axis=1) ** 2
+        variance = uncentred(layout, alone, share**2, 1.0 if k == 0 else 0.0)
+        total[k] = sum(float(variance[n][matter[n]].sum()) for n in variance)
+    roots = np.sqrt(total)
+    shares = np.maximum(roots / roots.sum(), _LEAST_SHARE)
+    return shares / shares.sum()
+
+
+def counts_that_matter(
+    layout: Layout, share: NDArray[np.float64], people: float
+) -> dict[int, NDArray[np.bool_]]:
+    """Combinations that enough people would hold if attributes were independent; all attributes where none do."""
+    found = {
+        k: people * share[layout.cells(k)].prod(axis=1) >= _COUNTS_FROM for k in range(1, layout.longest + 1)
+    }
+    if not any(f.any() for f in found.values()):
+        found[1][:] = True
+    return found
 
 
 def _bound(
@@ -223,10 +276,36 @@ def _bound(
     noise: discrete_noise.Noise,
 ) -> tuple[float, float]:
     """Choose the bound on a person's norm privately; returns it and what it cost."""
-    top = max(largest_norm(layout, scaling), 2 * _SMALLEST_BOUND)
-    candidates = np.ceil(np.geomspace(_SMALLEST_BOUND, top, _CANDIDATES) * scaling.lattice).astype(np.int64)
-    tail = min(_LARGEST_TAIL, _TAIL / math.sqrt(plan.moments) / people)
+    full, everything = worst_norms(layout, scaling)
+    smallest = max(_SMALLEST_BOUND, full * _SLACK)
+    ladder = np.geomspace(smallest, max(everything, 2 * smallest), _CANDIDATES)
+    candidates = np.ceil(ladder * scaling.lattice).astype(np.int64)
+    tail = tail_of(layout, scaling, people, plan)
     needed = np.ceil(norms(held.rows, layout, scaling) * scaling.lattice).astype(np.int64)
     scale = discrete_noise.quantile_scale(1 - tail, plan.bound)
     chosen = noise.quantile(np.repeat(needed, held.people), np.unique(candidates).tolist(), 1 - tail, scale)
     return chosen / scaling.lattice, discrete_noise.quantile_rho(1 - tail, scale)
+
+
+def tail_of(layout: Layout, scaling: Scaling, people: float, plan: Plan) -> float:
+    """Share of people whom the bound should touch, from what is public by then.
+
+    A higher bound adds noise to every count; a lower one takes more people's weight away, and with it the
+    combinations that they hold. Where the mean error is least the people over the bound are as many as
+    ``0.8 sd / (share of the counted combinations that a person holds)``: the derivatives of both in the bound.
+    Fewer people than the choice itself is uncertain by would let it end anywhere above, so they are not fewer.
+    """
+    share = scaling.centre_values
+    held = np.array([[share[g.first : g.stop].sum() for g in layout.groups]])
+    combinations = sum(float(e[0]) for e in elementary_symmetric(held, scaling.longest)[1:])
+    matter = counts_that_matter(layout, share, people)
+    unit = {
+        k: (scaling.length_weights[k - 1] * scaling.emphasis[layout.cells(k)].prod(axis=1)) ** -2.0
+        for k in matter
+    }
+    variance = uncentred(layout, unit, share**2, scaling.people_weight**-2)
+    noise = np.mean(np.concatenate([np.sqrt(variance[k][matter[k]]) for k in matter]))
+    counted = sum(int(m.sum()) for m in matter.values())
+    touched = 0.8 * noise / math.sqrt(2 * plan.moments) * counted / max(combinations, 1e-9)
+    uncertain = 2 * math.log(_CANDIDATES) * discrete_noise.quantile_scale(1.0, plan.bound)
+    return min(_LARGEST_TAIL, max(touched, uncertain) / people)

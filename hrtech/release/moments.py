@@ -7,8 +7,9 @@ small, so that one person moves the vector of all moments far less than the vect
 
 How far a person moves it is known exactly: over the groups' squared norms ``q_g = sum of u_j^2 (x_j - m_j)^2`` the
 squared norm of all products of length l is their elementary symmetric polynomial ``e_l(q)``, because a combination
-takes at most one attribute of each group (an upper bound where a group holds two attributes at once). A person over
-the bound counts with a smaller weight, rounded down.
+takes at most one attribute of each group (an upper bound where a group holds two attributes at once). The number of
+people and length 1 always count in full; of a person over the bound the longer products count with a smaller weight,
+rounded down.
 
 Exactness: centres lie on a grid of ``2^-bits``, weights on 1/256, so that every product is an integer multiple of
 ``2^-(bits l + 8)``; sums of at most ``2^(53 - bits l - 8)`` people are exact in double precision whatever the order,
@@ -92,17 +93,21 @@ def squared_parts(rows: NDArray[np.uint8], layout: Layout, scaling: Scaling) -> 
     return out
 
 
-def weighted_norms(parts: NDArray[np.float64], scaling: Scaling) -> NDArray[np.float64]:
-    """Squared norms of the products of all lengths together, without the number of people; shape (rows,)."""
+def squared_norms(
+    parts: NDArray[np.float64], scaling: Scaling
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Squared norms of what always counts in full (people, length 1) and of the longer products; shape (rows,) each."""
     symmetric = elementary_symmetric(parts, scaling.longest)
-    return np.sum([w * w * e for w, e in zip(scaling.length_weights, symmetric[1:], strict=True)], axis=0)
+    squares = [w * w * e for w, e in zip(scaling.length_weights, symmetric[1:], strict=True)]
+    full = 2 * scaling.people_weight**2 + squares[0]
+    return full, np.sum(squares[1:], axis=0) if len(squares) > 1 else np.zeros(len(parts))
 
 
-def largest_norm(layout: Layout, scaling: Scaling) -> float:
-    """Largest norm that anybody may have: the worst state of every group."""
+def worst_norms(layout: Layout, scaling: Scaling) -> tuple[float, float]:
+    """Largest norm of what always counts in full, and of everything, that anybody may have."""
     worst = [_worst(group, scaling) for group in layout.groups]
-    total = weighted_norms(np.array([worst]), scaling)[0]
-    return float(np.sqrt(2 * scaling.people_weight**2 + total))
+    full, longer = squared_norms(np.array([worst]), scaling)
+    return float(np.sqrt(full[0])), float(np.sqrt(full[0] + longer[0]))
 
 
 def _worst(group: Group, scaling: Scaling) -> float:
@@ -112,9 +117,9 @@ def _worst(group: Group, scaling: Scaling) -> float:
 
 
 def norms(rows: NDArray[np.uint8], layout: Layout, scaling: Scaling) -> NDArray[np.float64]:
-    """What each row would need as its bound to count in full."""
-    rest = weighted_norms(squared_parts(rows, layout, scaling), scaling)
-    return np.sqrt(2 * scaling.people_weight**2 + rest)
+    """What each row would need as its bound to count in full; shape (rows,)."""
+    full, longer = squared_norms(squared_parts(rows, layout, scaling), scaling)
+    return np.sqrt(full + longer)
 
 
 def bounded_weights(
@@ -122,24 +127,24 @@ def bounded_weights(
 ) -> NDArray[np.int64]:
     """Weights of rows in 1/256 such that nobody's vector is longer than the bound.
 
-    The vector of a row with weight w is (w_0, w_0 (1 - w), w times its weighted products). Its squared norm is at
-    most ``2 w_0^2 + w^2 rest``, which the weight keeps at or below the squared bound.
+    The vector of a row with weight w is (w_0, w_0 (1 - w), its weighted products of length 1, w times its longer
+    ones). Its squared norm is at most ``2 w_0^2 + w_1^2 e_1(q) + w^2 longer``, which the weight keeps at or below the
+    squared bound.
 
     Raises:
-        ValueError: The bound leaves nothing beyond the number of people.
+        ValueError: The bound is below what people and length 1 alone may need.
     """
-    room = bound * bound - 2 * scaling.people_weight**2
-    if room <= 0:
-        raise ValueError("the bound on a person's norm is smaller than the number of people alone needs")
-    rest = weighted_norms(squared_parts(rows, layout, scaling), scaling)
-    share = np.minimum(1.0, np.sqrt(room / np.maximum(rest, 1e-300)))
+    if bound < worst_norms(layout, scaling)[0]:
+        raise ValueError("the bound on a person's norm is smaller than what always counts in full may need")
+    full, longer = squared_norms(squared_parts(rows, layout, scaling), scaling)
+    share = np.minimum(1.0, np.sqrt(np.maximum(bound * bound - full, 0) / np.maximum(longer, 1e-300)))
     return np.floor(share * (1 << WEIGHT_BITS)).astype(np.int64)
 
 
 def exact_moments(
     held: Holdings, weights: NDArray[np.int64], layout: Layout, scaling: Scaling
 ) -> dict[int, NDArray[np.int64]]:
-    """Sum the weighted centred products of every length, exactly.
+    """Sum the centred products of every length, exactly; those of length 1 in full, the longer ones weighted.
 
     Args:
         held: People.
@@ -156,7 +161,9 @@ def exact_moments(
     most = 1 << (53 - scaling.bits * scaling.longest - WEIGHT_BITS)
     for start, stop in _chunks(times, most):
         z = held.rows[rows[start:stop]].astype(np.float64) * 2.0**scaling.bits - scaling.centres
-        _add(totals, z, z * scaled[start:stop, None], layout, scaling.longest)
+        totals[1] += (z.T @ (times[start:stop] << WEIGHT_BITS).astype(np.float64)).astype(np.int64)
+        if scaling.longest > 1:
+            _add(totals, z, z * scaled[start:stop, None], layout, scaling.longest)
     return totals
 
 
@@ -189,10 +196,7 @@ def _add(
     layout: Layout,
     longest: int,
 ) -> None:
-    """Add the sums of one run of rows."""
-    totals[1] += weighted.sum(axis=0).astype(np.int64)
-    if longest < 2:
-        return
+    """Add the sums of one run of rows, of lengths above 1."""
     i, j = layout.pairs.T
     totals[2] += (z.T @ weighted)[i, j].astype(np.int64)
     for length in range(3, longest + 1):
