@@ -22,7 +22,7 @@ class Noise(Protocol):
         ...
 
     def above_threshold(self, counts: Mapping[str, int], scale: float, threshold: int) -> dict[str, int]:
-        """Noisy counts of the keys whose noisy count reaches the threshold."""
+        """Noisy counts of the keys whose noisy count exceeds the threshold."""
         ...
 
     def quantile(self, values: NDArray[np.int64], candidates: list[int], alpha: float, scale: float) -> int:
@@ -62,10 +62,12 @@ class OpenDPNoise:
         return np.array(_vector_measurement(scale)(values.tolist()), dtype=np.int64)
 
     def above_threshold(self, counts: Mapping[str, int], scale: float, threshold: int) -> dict[str, int]:
-        """Noisy counts of the keys whose noisy count reaches the threshold."""
+        """Noisy counts of the keys whose noisy count exceeds the threshold."""
         if not counts:
             return {}
-        return dict(_threshold_measurement(scale, threshold)(dict(counts)))
+        kept = _threshold_measurement(scale, threshold)(dict(counts))
+        # OpenDP keeps a count that equals the threshold, but its map prices only those above
+        return {key: noisy for key, noisy in kept.items() if noisy > threshold}
 
     def quantile(self, values: NDArray[np.int64], candidates: list[int], alpha: float, scale: float) -> int:
         """The candidate closest to a quantile of the values, by OpenDP's permute-and-flip or Gumbel choice."""
@@ -96,7 +98,7 @@ def threshold_charge(
 
     Args:
         scale: Standard deviation of the noise.
-        threshold: Noisy sum from which a key is kept.
+        threshold: Noisy sum above which a key is kept.
         keys_per_person: Most keys to which one person adds.
         most: Most that one person adds to one key.
         norm: L2 norm of all that one person adds; by default that of `most` for each key.
