@@ -24,6 +24,7 @@ recorded beside it and never exceed it. `price` and `draw` go through the same p
 
 import math
 import secrets
+from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
@@ -156,24 +157,24 @@ def _with_vocabulary(
     found = find_values(
         encoded, names, plan.rounds, plan.most_undeclared, settings.max_vocabulary, noise, chooser
     )
-    columns = tuple(
-        ReleaseColumn(c.name, found[c.name], c.multi_valued, c.sensitive_zeros) if c.name in found else c
-        for c in schema.columns
-    )
-    known = ReleaseSchema.known(columns, schema.impossible)
+    known = _known(schema, found)
     while sum(count_cells(group_sizes(known), settings.reporting_length)[1:]) > settings.max_cells:
-        longest = max((c for c in known.columns if c.name in found), key=lambda c: len(c.values or ()))
-        found[longest.name] = found[longest.name][:-1]
-        known = ReleaseSchema.known(
-            tuple(
-                ReleaseColumn(c.name, found[c.name], c.multi_valued, c.sensitive_zeros)
-                if c.name in found
-                else c
-                for c in columns
-            ),
-            schema.impossible,
-        )
-    return restrict_values(encoded, found), known
+        longest = max(found, key=lambda name: len(found[name]))
+        found[longest] = found[longest][:-1]
+        known = _known(schema, found)
+    found = {name: tuple(sorted(values)) for name, values in found.items()}
+    return restrict_values(encoded, found), _known(schema, found)
+
+
+def _known(schema: ReleaseSchema, found: Mapping[str, tuple[str, ...]]) -> ReleaseSchema:
+    """The schema with the values found in place of those not declared."""
+    return ReleaseSchema.known(
+        tuple(
+            ReleaseColumn(c.name, found[c.name], c.multi_valued, c.sensitive_zeros) if c.name in found else c
+            for c in schema.columns
+        ),
+        schema.impossible,
+    )
 
 
 def _centres(

@@ -8,9 +8,11 @@ people give their whole weight to the few rare ones that they hold.
 
 Price, by OpenDP's map of its thresholded Gaussian: a person with k attributes moves k sums by at most 1 / sqrt(k)
 each, by 1 in all. Rho depends on the 1 alone; delta is the largest over k = 1 ... `most_undeclared`, beyond which a
-random choice of a person's attributes counts. Weights are whole multiples of 2^-16, rounded down.
+choice of a person's attributes counts that a secret of the run and this person's row alone decide. Weights are whole
+multiples of 2^-16, rounded down.
 """
 
+import hashlib
 import json
 import math
 from collections.abc import Mapping, Sequence
@@ -20,7 +22,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from hrtech.counts import Encoded
+from hrtech.counts import Attribute, Encoded, EncodedColumn
 from hrtech.privacy.accounting import Charge
 from hrtech.privacy.discrete_noise import Noise, scale_for, threshold_charge
 
@@ -86,7 +88,7 @@ def find_values(
     noise: Noise,
     chooser: np.random.Generator,
 ) -> dict[str, tuple[str, ...]]:
-    """Values of the undeclared columns that the rounds find.
+    """Values of the undeclared columns that the rounds find, in each column those with the largest weight first.
 
     Args:
         encoded: People.
@@ -95,68 +97,103 @@ def find_values(
         most: Most attributes of one person that count.
         most_found: Most values kept, those with the largest noisy weight first.
         noise: Where noise comes from.
-        chooser: Which attributes of a person with more than `most` count; each person's choice is its own.
+        chooser: Where the secret comes from that decides which attributes count of a person with more than `most`.
     """
-    held, items = _held(encoded, undeclared)
-    open_to = np.ones(len(items), dtype=bool)
-    found: dict[int, int] = {}
+    columns = [c for c in encoded.columns if c.name in undeclared]
+    open_to = {c.name: np.ones(len(c.values), dtype=bool) for c in columns}
+    secret = chooser.bytes(32)
+    found: dict[Attribute, int] = {}
     for number, one in enumerate(rounds):
-        sums = weights_of_people(held & open_to, most, chooser).sum(axis=0)
-        # ASCII keys: a zero byte or a lone surrogate must not change what OpenDP sees
-        keys = {json.dumps([k, *items[k]]): int(s) for k, s in enumerate(sums.tolist()) if s > 0}
-        noisy = noise.above_threshold(keys, one.scale, one.threshold)
+        sums = summed_weights(columns, encoded.n_records, open_to, most, secret)
+        # a key is the attribute alone, in ASCII: a zero byte must not change what OpenDP sees
+        noisy = noise.above_threshold({json.dumps(a): s for a, s in sums.items()}, one.scale, one.threshold)
         for key, weight in noisy.items():
-            k = json.loads(key)[0]
+            name, value = json.loads(key)
             # what an earlier round found is the more frequent
-            found[k] = weight + (len(rounds) - number) * (1 << 50)
-            open_to[k] = False
-    kept = sorted(found, key=lambda k: (-found[k], items[k]))[:most_found]
+            found[name, value] = weight + (len(rounds) - number) * (1 << 50)
+        for column in columns:
+            open_to[column.name] = np.array(
+                [(column.name, v) not in found for v in column.values], dtype=bool
+            )
     values: dict[str, list[str]] = {name: [] for name in undeclared}
-    for k in kept:
-        values[items[k][0]].append(items[k][1])
-    return {name: tuple(sorted(listed)) for name, listed in values.items()}
+    for name, value in sorted(found, key=lambda a: (-found[a], a))[:most_found]:
+        values[name].append(value)
+    return {name: tuple(listed) for name, listed in values.items()}
 
 
-def weights_of_people(held: NDArray[np.bool_], most: int, chooser: np.random.Generator) -> NDArray[np.int64]:
-    """What each person adds to each attribute, in units of 2^-16; shape (people, attributes).
+def summed_weights(
+    columns: Sequence[EncodedColumn],
+    n_people: int,
+    open_to: Mapping[str, NDArray[np.bool_]],
+    most: int,
+    secret: bytes,
+) -> dict[Attribute, int]:
+    """Sum what all people add to each attribute that anybody holds, in units of 2^-16.
 
     Args:
-        held: Which attributes each person spreads weight over.
-        most: Beyond so many a random choice of them.
-        chooser: Where the choice comes from.
+        columns: The undeclared columns.
+        n_people: How many people.
+        open_to: Per column which values count.
+        most: Most attributes of one person that count.
+        secret: Decides which, for a person with more.
     """
-    number = held.sum(axis=1)
-    over = np.flatnonzero(number > most)
-    if len(over):
-        held = held.copy()
-        ticket = np.where(held[over], chooser.random((len(over), held.shape[1])), 2.0)
-        kept = np.argpartition(ticket, most - 1, axis=1)[:, :most]
-        own = np.zeros((len(over), held.shape[1]), dtype=bool)
-        np.put_along_axis(own, kept, True, axis=1)
-        held[over] = own
-        number = held.sum(axis=1)
-    each = np.array([0, *(weight_of(k) for k in range(1, held.shape[1] + 1))], dtype=np.int64)[number]
-    return held * each[:, None]
-
-
-def _held(encoded: Encoded, names: Sequence[str]) -> tuple[NDArray[np.bool_], list[tuple[str, str]]]:
-    """Who holds which attribute of some columns; shape (people, attributes)."""
-    parts, items = [], []
-    for column in encoded.columns:
-        if column.name not in names or not column.values:
-            continue
-        items += [(column.name, v) for v in column.values]
+    number = np.zeros(n_people, dtype=np.int64)
+    for column in columns:
         if column.multi_valued:
-            parts.append(
-                np.column_stack(
-                    [column.indicator(v)[: encoded.n_records].astype(bool) for v in range(len(column.values))]
-                )
-            )
+            for k in np.flatnonzero(open_to[column.name]):
+                number += column.indicator(int(k))[:n_people]
         else:
-            parts.append(column.data[:, None] == np.arange(1, len(column.values) + 1))
-    if not parts:
-        return np.zeros((encoded.n_records, 0), dtype=bool), []
-    return np.hstack(parts), items
+            number += np.r_[False, open_to[column.name]][column.data]
+    each = np.array([0, *map(weight_of, range(1, most + 1))], dtype=np.int64)
+    # those with too many are added one by one below
+    own = np.where(number > most, 0, each[np.minimum(number, most)])
+    total: dict[Attribute, int] = {}
+    for column in columns:
+        if column.multi_valued:
+            sums = [int(own[column.indicator(k)[:n_people] > 0].sum()) for k in range(len(column.values))]
+        else:
+            # whole numbers far below 2^53: exact in double precision
+            sums = np.bincount(column.data, weights=own, minlength=len(column.values) + 1)[1:].tolist()
+        total |= {
+            (column.name, v): int(s)
+            for v, s, counts in zip(column.values, sums, open_to[column.name], strict=True)
+            if counts and s
+        }
+    for person in np.flatnonzero(number > most).tolist():
+        for attribute, weight in weights_of(_attributes(columns, person, open_to), most, secret).items():
+            total[attribute] = total.get(attribute, 0) + weight
+    return total
+
+
+def weights_of(attributes: Sequence[Attribute], most: int, secret: bytes) -> dict[Attribute, int]:
+    """What one person adds to each attribute, in units of 2^-16: a function of this person alone and of the secret.
+
+    Args:
+        attributes: What the person holds and no earlier round has found.
+        most: Beyond so many, a choice of them that the secret and the attributes decide.
+        secret: 1 to 64 bytes.
+    """
+    held = sorted(attributes)
+    if len(held) > most:
+        seed = hashlib.blake2b(json.dumps(held).encode(), key=secret, digest_size=16).digest()
+        order = np.random.Generator(np.random.PCG64(int.from_bytes(seed, "big"))).permutation(len(held))
+        held = [held[k] for k in sorted(order[:most].tolist())]
+    return dict.fromkeys(held, weight_of(len(held))) if held else {}
+
+
+def _attributes(
+    columns: Sequence[EncodedColumn], person: int, open_to: Mapping[str, NDArray[np.bool_]]
+) -> list[Attribute]:
+    """What one person holds of some columns, as far as it counts."""
+    held: list[Attribute] = []
+    for column in columns:
+        if column.multi_valued:
+            octet, bit = divmod(person, 8)
+            codes = np.flatnonzero(column.data.view(np.uint8)[:, octet] >> bit & 1).tolist()
+        else:
+            codes = [int(column.data[person]) - 1] if column.data[person] else []
+        held += [(column.name, column.values[k]) for k in codes if open_to[column.name][k]]
+    return held
 
 
 def charge_of(rounds: Sequence[Round]) -> Mapping[str, float]:
