@@ -97,6 +97,10 @@ def holdings(encoded: Encoded, layout: Layout) -> Holdings:
     for group in layout.groups:
         if len(group.columns) == 2:
             _imply(rows[:, group.first : group.stop], group.states)
+    if not layout.attributes or not len(rows):
+        # nobody differs, or there is nobody
+        people = np.full(min(1, len(rows)), len(rows), dtype=np.int64)
+        return Holdings(rows[: len(people)], people)
     packed = np.packbits(rows, axis=1)
     _, first, people = np.unique(
         packed.view(np.dtype((np.void, packed.shape[1]))).ravel(), return_index=True, return_counts=True

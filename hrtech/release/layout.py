@@ -22,7 +22,7 @@ from itertools import combinations as subsets_of
 import numpy as np
 from numpy.typing import NDArray
 
-from hrtech.release.declared import Attribute, ReleaseColumn, ReleaseError, ReleaseSchema
+from hrtech.release.declared import Attribute, ReleaseColumn, ReleaseSchema
 
 Cells = NDArray[np.int32]
 
@@ -73,7 +73,7 @@ class Block:
 
 
 class Layout:
-    """Attributes, groups and combinations of a release whose values are all known.
+    """Attributes, groups and combinations of a release whose values are all known; none where no value was found.
 
     Attributes:
         schema: The columns, each with its values.
@@ -92,12 +92,9 @@ class Layout:
         self.groups: tuple[Group, ...] = ()
         for columns in _together(schema):
             self._add(columns)
-        if not self.attributes:
-            raise ReleaseError("columns: no column has a value that counts, so there is nothing to release")
-        self.group_of: NDArray[np.int32] = np.repeat(
-            np.arange(len(self.groups)), [g.size for g in self.groups]
-        ).astype(np.int32)
-        starts = np.array([g.first for g in self.groups])[self.group_of]
+        sizes = np.array([g.size for g in self.groups], dtype=np.int64)
+        self.group_of: NDArray[np.int32] = np.repeat(np.arange(len(sizes), dtype=np.int32), sizes)
+        starts = np.array([g.first for g in self.groups], dtype=np.int64)[self.group_of]
         self.pairs: Cells = np.array(
             [(i, j) for j in range(len(self.attributes)) for i in range(starts[j])], dtype=np.int32
         ).reshape(-1, 2)
@@ -112,6 +109,8 @@ class Layout:
         fine = columns[0]
         own = [(c.name, v) for c in columns for v in c.attributes]
         names = tuple(c.name for c in columns)
+        if not own:
+            return
         if len(columns) == 2:
             parent = {v: k for k, v in enumerate(columns[1].attributes, start=len(fine.attributes))}
             states = np.vstack([np.zeros((1, len(own)), bool), np.eye(len(own), dtype=bool)])
@@ -121,7 +120,7 @@ class Layout:
         elif fine.multi_valued:
             found = [np.array([[False], [True]]) for _ in own]
         else:
-            found = [np.vstack([np.zeros((1, len(own)), bool), np.eye(len(own), dtype=bool)])] if own else []
+            found = [np.vstack([np.zeros((1, len(own)), bool), np.eye(len(own), dtype=bool)])]
         for states in found:
             first = self.groups[-1].stop if self.groups else 0
             self.groups += (Group(first, states, names),)

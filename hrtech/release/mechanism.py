@@ -204,6 +204,8 @@ def scale_vector(
     """
     longest = settings.reporting_length
     bits = CENTRE_BITS[longest]
+    if not layout.attributes:
+        return Scaling(np.zeros(0, dtype=np.int64), bits, np.zeros(0), (1.0,) * longest, 1.0)
     centres = np.rint(frequencies * 2**bits).astype(np.int64)
     share = centres / 2.0**bits
     spread = np.sqrt(np.maximum(share * (1 - share), 20 / people))
@@ -278,6 +280,9 @@ def _bound(
 ) -> tuple[float, float]:
     """Choose the bound on a person's norm privately; returns it and what it cost."""
     full, everything = worst_norms(layout, scaling)
+    if not layout.attributes:
+        # everybody has the same norm, known in public
+        return full * _SLACK, 0.0
     smallest = max(_SMALLEST_BOUND, full * _SLACK)
     ladder = np.geomspace(smallest, max(everything, 2 * smallest), _CANDIDATES)
     candidates = np.ceil(ladder * scaling.lattice).astype(np.int64)

@@ -43,8 +43,10 @@ def plan_release(settings: ReleaseSettings, schema: ReleaseSchema) -> Plan:
     """Divide the budget of a release.
 
     Raises:
-        ReleaseError: Too many combinations would be measured, or epsilon and delta leave no budget.
+        ReleaseError: Nothing or too many combinations would be measured, or epsilon and delta leave no budget.
     """
+    if not schema.undeclared and not any(c.attributes for c in schema.columns):
+        raise ReleaseError("columns: no column has a value that counts, so there is nothing to release")
     check_cells(settings, schema)
     undeclared = schema.undeclared
     most = min(most_attributes(undeclared) or settings.most_undeclared, settings.most_undeclared)
