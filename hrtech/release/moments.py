@@ -25,6 +25,8 @@ from hrtech.release.holding import Holdings
 from hrtech.release.layout import Group, Layout
 
 WEIGHT_BITS = 8
+#: Exact moments are told at least this finely, so that steps of the lattice come close to the weights asked for.
+_FINEST_BITS = 32
 #: Grid of the centres by longest combination: finer would leave no room for exact sums of many people.
 CENTRE_BITS = {1: 8, 2: 8, 3: 8, 4: 6, 5: 5}
 _ROWS = 4096
@@ -76,7 +78,7 @@ class Scaling:
 
     def unit(self, length: int) -> int:
         """Whole units of an exact moment of this length per 1."""
-        return 1 << (self.bits * length + WEIGHT_BITS)
+        return 1 << max(self.bits * length + WEIGHT_BITS, _FINEST_BITS)
 
     def steps(self, layout: Layout, length: int) -> NDArray[np.int64]:
         """Exact units of a moment per unit of the lattice, rounded up, so that no weight is exceeded."""
@@ -164,7 +166,7 @@ def exact_moments(
         totals[1] += (z.T @ (times[start:stop] << WEIGHT_BITS).astype(np.float64)).astype(np.int64)
         if scaling.longest > 1:
             _add(totals, z, z * scaled[start:stop, None], layout, scaling.longest)
-    return totals
+    return {k: t * (scaling.unit(k) >> (scaling.bits * k + WEIGHT_BITS)) for k, t in totals.items()}
 
 
 def _split(held: Holdings, scaling: Scaling) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
