@@ -4,6 +4,7 @@ import dagster as dg
 import pandas as pd
 from pydantic import Field
 
+from assets.release_files import gives_files
 from assets.study import Made, Output, Study, data_version, key_of
 from hrtech.facts import report_from_frame
 from hrtech.pages import render_evidence, site_hash
@@ -11,7 +12,7 @@ from resources.lineage import trace
 
 
 class EvidenceSite(Study):
-    """Builds the public pages of some studies and publishes what a person approved."""
+    """Builds the public pages of some studies, with the files that they release, and publishes what was approved."""
 
     summary: str = Field(description="The paragraph that opens the site.", max_length=2000)
     studies: list[str] = Field(
@@ -24,10 +25,11 @@ class EvidenceSite(Study):
     def definitions(self, study: str, context: dg.ComponentLoadContext) -> dg.Definitions:
         """Build the candidate and the published site."""
         assets = self.assets(study)
+        offered = {index: name for index, name in enumerate(self.studies) if gives_files(name, context)}
         inputs = {
             f"{noun}_{index}": f"{name}/{noun}"
             for index, name in enumerate(self.studies)
-            for noun in ("facts", "report")
+            for noun in ("facts", "report", *(("files",) if index in offered else ()))
         }
 
         @assets.asset(
@@ -52,6 +54,7 @@ class EvidenceSite(Study):
                 summary=self.summary,
                 publisher=self.organisation,
                 simulated=self.simulated,
+                downloads={name: frames[f"files_{index}"] for index, name in offered.items()},
             )
             return Made(pages, metadata={"pages": len(pages), "candidate": site_hash(pages)})
 

@@ -22,6 +22,7 @@ from hrtech.facts import (
     format_number,
     index_facts,
 )
+from hrtech.pages.downloads import check_downloads, download_files, download_views, files_asset
 from hrtech.pages.draw import vega_bundle
 from hrtech.pages.errors import PageError
 from hrtech.pages.kit import Body, Kit, csv_bytes, script_bytes, templates
@@ -62,6 +63,7 @@ def render_evidence(
     interactive: bool = True,
     ledger_sequence: int | None = None,
     ledger_head: str = "",
+    downloads: Mapping[str, pd.DataFrame] | None = None,
 ) -> pd.DataFrame:
     """Render the public site.
 
@@ -77,14 +79,16 @@ def render_evidence(
         interactive: Charts answer to the pointer; without, they are static pictures only.
         ledger_sequence: Last row of the privacy ledger that this site knows; by default the last in the lineage.
         ledger_head: Hash of that row.
+        downloads: Study → the files that it gives out (`name`, `media_type`, `about`, `content`), from its asset
+            `files`; they lie in `files/<study>/` and are offered on its page.
 
     Returns:
         One row a file: `path`, `media_type`, `content`. `index.html` is the way in; `manifest.json` names all other
         files with their SHA-256.
 
     Raises:
-        PageError: A fact or a part comes from restricted data, a report cites a fact that was not told, prose holds a
-            number that is no fact, a chart would load something, or a form was put on a public page.
+        PageError: A fact, a part or a file comes from restricted data, a report cites a fact that was not told, prose
+            holds a number that is no fact, a chart would load something, or a form was put on a public page.
     """
     told = index_facts(facts_from_frame(facts))
     assets = Lineage.from_frame(lineage)
@@ -92,6 +96,8 @@ def render_evidence(
     check_reports(chosen, told, summary)
     cited = cited_facts(chosen, told, summary)
     check_public(chosen, told, assets)
+    offered = dict(downloads or {})
+    check_downloads(offered, [report.study for report in chosen], assets)
     if ledger_sequence is None:
         last = max((o for o in assets if o.ledger_sequence is not None), key=_sequence, default=None)
         ledger_sequence, ledger_head = (last.ledger_sequence, last.ledger_head) if last else (None, "")
@@ -105,9 +111,12 @@ def render_evidence(
         out |= body.files
         if body.charts:
             out[f"data/{report.study}_charts.js"] = (_SCRIPT, script_bytes("evidenceCharts", body.charts))
-        out[f"{_STUDIES}{report.study}.html"] = _study_page(site, report, kit, body)
+        out[f"{_STUDIES}{report.study}.html"] = _study_page(
+            site, report, kit, body, offered.get(report.study)
+        )
+    out |= download_files(offered)
     kit = _kit(told, assets, "")
-    sources = source_assets(chosen, cited)
+    sources = sorted({*source_assets(chosen, cited), *map(files_asset, offered)})
     out["index.html"] = _index_page(site, chosen, kit, sources)
     out["facts.html"] = _facts_page(site, chosen, kit, cited)
     out["lineage.html"] = _lineage_page(site, kit, sources, {fact.source_asset for fact in cited.values()})
@@ -183,8 +192,12 @@ def _report_assets(report: Report, facts: Mapping[str, Fact]) -> list[str]:
     return sorted(assets)
 
 
-def _study_page(site: _Site, report: Report, kit: Kit, body: Body) -> tuple[str, bytes]:
+def _study_page(
+    site: _Site, report: Report, kit: Kit, body: Body, offered: pd.DataFrame | None
+) -> tuple[str, bytes]:
     assets = _report_assets(report, kit.facts)
+    if offered is not None:
+        assets = sorted({*assets, files_asset(report.study)})
     return _page(
         "study.html",
         site,
@@ -196,6 +209,8 @@ def _study_page(site: _Site, report: Report, kit: Kit, body: Body) -> tuple[str,
         parts=body.parts,
         sections=[part for part in body.parts if part["kind"] == "heading" and part["level"] == 2],
         spent=kit.lineage.spent(assets),
+        downloads=download_views(report.study, offered, "../"),
+        files_asset=files_asset(report.study),
         charts=f"../data/{report.study}_charts.js" if body.charts else "",
     )
 

@@ -19,6 +19,7 @@ from hrtech.facts import (
     facts_to_frame,
 )
 from hrtech.pages import CSRF_PLACEHOLDER, PageError, charts, render_casework, render_evidence, site_hash
+from hrtech.pages.downloads import size_in_words
 from hrtech.pages.provenance import Lineage
 from hrtech.pages.routes import layout
 
@@ -270,3 +271,84 @@ def test_assets_on_the_map_never_share_a_place():
         after[0] > before[0] or after[1] - before[1] >= 1 for before, after in itertools.pairwise(boxes)
     )
     assert all(places[parent][0] < places[origin.asset][0] for origin in origins for parent in origin.parents)
+
+
+def downloads(*names, study="cases", media_type="text/csv"):
+    return {
+        study: pd.DataFrame(
+            {
+                "name": list(names),
+                "media_type": media_type,
+                "about": f"what <b>{study}</b> gives out",
+                "content": [f"content of {name}".encode() for name in names],
+            }
+        )
+    }
+
+
+def test_files_are_offered_hashed_and_led_back_to_their_release():
+    known = lineage(asset("cases/files", "released", ["cases/counts"]))
+    site = evidence(known=known, downloads=downloads("README.txt", "a.parquet"))
+    assert page(site, "files/cases/a.parquet") == "content of a.parquet"
+    digest = hashlib.sha256(b"content of a.parquet").hexdigest()
+    assert json.loads(page(site, "manifest.json"))["files"]["files/cases/a.parquet"] == digest
+    told = page(site, "studies/cases.html")
+    assert '<a href="../files/cases/a.parquet" download>a.parquet</a>' in told
+    assert digest in told and "20 bytes" in told and "what &lt;b&gt;cases" in told
+    assert 'href="../lineage.html#cases/files"' in told
+    assert 'id="cases/files"' in page(site, "lineage.html")
+    assert "cases/files" in json.loads(page(site, "manifest.json"))["assets"]
+    assert site_hash(site) != site_hash(evidence(known=known))
+
+
+def test_text_opens_in_the_browser_and_data_is_saved():
+    known = lineage(asset("cases/files", "released", ["cases/counts"]))
+    told = page(
+        evidence(known=known, downloads=downloads("README.txt", media_type="text/plain; charset=utf-8")),
+        "studies/cases.html",
+    )
+    assert '<a href="../files/cases/README.txt">README.txt</a>' in told
+
+
+def test_a_study_without_files_offers_none():
+    assert "Download the data" not in page(evidence(), "studies/cases.html")
+
+
+@pytest.mark.parametrize(
+    ("extra", "offered", "problem"),
+    [
+        (
+            asset("cases/files", "restricted"),
+            downloads("a.csv"),
+            "comes from cases/files, which is restricted",
+        ),
+        (
+            asset("cases/files", "released", ["cases/records"]),
+            downloads("a.csv"),
+            "stands on cases/records, which is restricted",
+        ),
+        (asset("cases/other", "released"), downloads("a.csv"), "cases/files, which is not in the lineage"),
+        (
+            asset("other/files", "released"),
+            downloads("a.csv", study="other"),
+            "the files of other have no report",
+        ),
+        (asset("cases/files", "released"), downloads("../index.html"), "not in letters, digits"),
+        (asset("cases/files", "released"), downloads(".htaccess"), "not in letters, digits"),
+        (asset("cases/files", "released"), downloads("a.csv", "A.csv"), "a name is given twice"),
+        (
+            asset("cases/files", "released"),
+            {"cases": pd.DataFrame({"name": ["a"]})},
+            "need the columns media_type",
+        ),
+    ],
+)
+def test_files_that_may_not_be_offered_are_refused(extra, offered, problem):
+    with pytest.raises(PageError, match=re.escape(problem)):
+        evidence(known=lineage(extra), downloads=offered)
+
+
+def test_sizes_are_told_in_words():
+    assert [size_in_words(size) for size in (0, 999, 1000, 12_345, 999_949, 999_950, 123_456_789)] == [
+        *("0 bytes", "999 bytes", "1.0 kB", "12.3 kB", "999.9 kB", "1.0 MB", "123.5 MB"),
+    ]
