@@ -24,6 +24,10 @@ _CLASSES = 40
 _FEWEST_IN_CLASS = 100
 #: Squared coefficient of variation of true counts around estimates.
 _SCATTER = 0.25
+#: How fast a shortfall stops meaning "nobody" and begins to mean "fewer", in squared standard deviations.
+_FALL = 8.0
+#: How much of its noise a shortfall is excused by.
+_BENEFIT = 0.5
 
 Floats = NDArray[np.float64]
 
@@ -78,7 +82,7 @@ def dial(estimates: Estimates, score: dict[int, Floats]) -> Dial:
     held = _share_held(value[order], direct[order], sd[order])
     empty = (1 + _SCATTER * value[order]) ** (-1 / _SCATTER)
     # what falls short is not there at all where it is small against its noise, and else told as too many
-    absent = (1 - held) * np.exp(-((value[order] / np.maximum(sd[order], 1e-9)) ** 2) / 3)
+    absent = (1 - held) * np.exp(-((value[order] / np.maximum(sd[order], 1e-9)) ** 2) / _FALL)
     false = absent + (1 - absent) * empty
     left = np.cumsum(false[::-1])[::-1]
     number = np.arange(len(order), 0, -1)
@@ -97,7 +101,7 @@ def _share_held(value: Floats, direct: Floats, sd: Floats) -> Floats:
     for own in classes:
         told = value[own].sum()
         doubt = np.sqrt((sd[own] ** 2).sum()) / told
-        borne.append(min(1.0, max(0.0, float(direct[own].sum() / told + doubt))))
+        borne.append(min(1.0, max(0.0, float(direct[own].sum() / told + _BENEFIT * doubt))))
         weight.append(1 / max(doubt, 1e-6) ** 2)
     rising = isotonic(np.array(borne), np.array(weight))
     return np.concatenate([np.full(len(own), r) for own, r in zip(classes, rising, strict=True)])
