@@ -7,9 +7,8 @@ small, so that one person moves the vector of all moments far less than the vect
 
 How far a person moves it is known exactly: over the groups' squared norms ``q_g = sum of u_j^2 (x_j - m_j)^2`` the
 squared norm of all products of length l is their elementary symmetric polynomial ``e_l(q)``, because a combination
-takes at most one attribute of each group (an upper bound where a group holds two attributes at once). The number of
-people and length 1 always count in full; of a person over the bound the longer products count with a smaller weight,
-rounded down.
+takes at most one attribute of each group, also where a person holds two of a group. The number of people and length 1
+always count in full; of a person over the bound the longer products count with a smaller weight, rounded down.
 
 Exactness: centres lie on a grid of ``2^-bits``, weights on 1/256, so that every product is an integer multiple of
 ``2^-(bits l + 8)``; sums of at most ``2^(53 - bits l - 8)`` people are exact in double precision whatever the order,

@@ -25,10 +25,13 @@ from numpy.typing import NDArray
 from hrtech.counts import Attribute, Encoded, EncodedColumn
 from hrtech.privacy.accounting import Charge
 from hrtech.privacy.discrete_noise import Noise, scale_for, threshold_charge
+from hrtech.release.declared import ReleaseError
 
 UNIT = 1 << 16
 #: Shares of the step's rho and delta for each round.
 ROUNDS = (0.4, 0.6)
+#: No threshold is higher; the map of OpenDP works in double precision and tells no delta below some 1e-16 a key.
+_HIGHEST = 1 << 50
 
 
 @dataclass(frozen=True)
@@ -47,6 +50,9 @@ def plan_rounds(rho: float, delta: float, most: int) -> tuple[Round, ...]:
         rho: Loss of all rounds together.
         delta: Failure probability of all rounds together.
         most: Most attributes of one person that count.
+
+    Raises:
+        ReleaseError: Delta is smaller than OpenDP's map can tell.
     """
     return tuple(_plan(rho * share, delta * share, most) for share in ROUNDS)
 
@@ -61,6 +67,11 @@ def _plan(rho: float, delta: float, most: int) -> Round:
 
     everybody = range(1, most + 1)
     holders: Sequence[int] = (1, most)
+    if price(_HIGHEST, holders)[1] > delta:
+        raise ReleaseError(
+            f"delta: what it leaves to find undeclared values ({delta:.1g}) is less than can be told for {most} "
+            f"attributes per person; declare the values, or use a larger delta"
+        )
     low, high = UNIT, 2 * UNIT
     while price(high, holders)[1] > delta:
         low, high = high, 2 * high
