@@ -386,6 +386,21 @@ def test_the_data_package_describes_every_file_and_the_promise():
     ]
 
 
+def test_a_release_in_which_no_value_was_found_is_written(tmp_path):
+    nobody = aggregates("low", "high", "sd").iloc[:0]
+    columns = (ReleaseColumn("a", ()), ReleaseColumn("b", (), multi_valued=True))
+    made = written(columns=columns, aggregates=nobody, synthetic_records=None, labels=None)
+    assert problems(laid_out(made, tmp_path)) == []
+    assert rows(made["aggregates.csv"]) == [["length", "attributes", "count", "low", "high", "sd"]]
+    assert [row["OBS_VALUE"] for row in cells(made["aggregates_sdmx.csv"])] == ["1000"]
+    structure_is_valid(made)
+    assert ddi_problems(made) == []
+    blank = pd.DataFrame({"a": pd.array([None], dtype="str"), "b": pd.Series([None], dtype=object)})
+    made = written(columns=columns, aggregates=nobody, synthetic_records=blank, labels=None)
+    assert rows(made["synthetic_records.csv"]) == [["a", "b"], ["", ""]]
+    assert "constraints" not in json.loads(made["datapackage.json"])["resources"][3]["schema"]["fields"][0]
+
+
 # --- SDMX ------------------------------------------------------------------------------------------------------------
 
 

@@ -137,7 +137,7 @@ class Content:
     @cached_property
     def combinations(self) -> list[tuple[Attribute, ...]]:
         """The attributes of each aggregate, in order."""
-        return [parse_attributes(text) for text in self.aggregates["attributes"]]
+        return [_combination(text) for text in self.aggregates["attributes"]]
 
     @cached_property
     def interval(self) -> tuple[str, ...]:
@@ -187,6 +187,14 @@ class Content:
     def label(self, column: str, value: str) -> str:
         """What a value means, or empty."""
         return self.labels.values.get(column, {}).get(value, "")
+
+
+def _combination(text: str) -> tuple[Attribute, ...]:
+    """A canonical text as attributes; a release may have a million of them, and few hold a protected sign."""
+    if "\\" in text:
+        return parse_attributes(text)
+    parts = (part.partition(":") for part in text.split(";"))
+    return tuple((column, value) for column, _, value in parts)
 
 
 def is_whole(series: pd.Series) -> bool:

@@ -24,7 +24,6 @@ _STYLE: Final = (
     "body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem}"
     "table{border-collapse:collapse;width:100%;margin:0 0 1.5rem}"
     "th,td{text-align:left;vertical-align:top;padding:.3rem .6rem;border-bottom:1px solid #999}"
-    "caption{text-align:left;font-weight:600;padding:.5rem 0}"
 )
 
 
@@ -38,6 +37,7 @@ def dictionary_html(content: Content) -> bytes:
     parts = [
         f"<h1>{escape(content.title)}: data dictionary</h1>",
         *(f"<p>{escape(text)}</p>" for text in (terms_text(content), interval_text(content), unknown_text())),
+        "<h2>aggregates</h2>",
         _table("aggregates", ("column", "meaning"), [(row[1], row[4]) for row in _aggregate_rows(content)]),
     ]
     rows = list(_column_rows(content))
@@ -69,8 +69,10 @@ def _column_rows(content: Content) -> Iterator[Row]:
     for dimension in Cube(content).dimensions:
         column = dimension.column
         label = content.labels.columns.get(column.name)
-        several = " Several values may stand in one cell, joined with ;." if column.multi_valued else ""
-        meaning = f"{label or column.name}.{several} {unknown_text()}"
+        told = [f"{label}."] if label else []
+        if column.multi_valued:
+            told.append("Several values may stand in one cell, joined with ;.")
+        meaning = " ".join([*told, unknown_text()])
         yield (file, column.name, None, label, meaning, column.parent, None, dimension.identifier)
         for value in column.values or ():
             yield (
@@ -85,13 +87,11 @@ def _column_rows(content: Content) -> Iterator[Row]:
             )
 
 
-def _table(caption: str, header: tuple[str, ...], rows: Sequence[Row]) -> str:
+def _table(about: str, header: tuple[str, ...], rows: Sequence[Row]) -> str:
+    """A table; columns that are empty but for the first are left out."""
     kept = [at for at in range(len(header)) if at == 0 or any(row[at] for row in rows)]
     head = "".join(f'<th scope="col">{escape(header[at])}</th>' for at in kept)
     body = "\n".join(
         "<tr>" + "".join(f"<td>{escape(row[at] or '')}</td>" for at in kept) + "</tr>" for row in rows
     )
-    return (
-        f"<table>\n<caption>{escape(caption)}</caption>\n<thead><tr>{head}</tr></thead>\n"
-        f"<tbody>\n{body}\n</tbody>\n</table>"
-    )
+    return f'<table aria-label="{escape(about)}">\n<thead><tr>{head}</tr></thead>\n<tbody>\n{body}\n</tbody>\n</table>'

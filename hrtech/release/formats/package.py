@@ -124,7 +124,7 @@ def _field(content: Content, column: ReleaseColumn, written: Callable[[str], str
     field: dict[str, Any] = {"name": written(column.name), "type": "string", "description": unknown_text()}
     if label := content.labels.columns.get(column.name):
         field["title"] = label
-    if column.multi_valued:
+    if column.multi_valued or not values:
         return field
     field["constraints"] = {"enum": [written(value) for value in values]}
     labelled = {value: label for value in values if (label := content.label(column.name, value))}
