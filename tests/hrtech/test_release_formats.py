@@ -37,11 +37,21 @@ PRIVATE = {
     "people": 1000,
     "people_low": 990,
     "people_high": 1010,
+    "people_sd": 5.5,
+    "k": None,
+    "columns": [{"name": "region"}],
+    "dial": [{"false_share": float("nan")}],
+    "says": {"the countries of a region": "the UN geoscheme"},
     "released_at": "2026-01-05T10:00:00+00:00",
     "mechanism": "moments/1",
     "warnings": ["The values of minor were measured."],
 }
-K_ANONYMOUS = {"promise": "k-anonymity", "k": 10, "unit": "record"}
+K_ANONYMOUS = {
+    "promise": "k-anonymity",
+    "k": 10,
+    "unit": "record",
+    "explained": ["Weaker than the other promise."],
+}
 
 
 def aggregates(*noise):
@@ -164,7 +174,11 @@ def test_a_k_anonymous_release_speaks_of_no_noise():
             assert not re.search(r"noise|epsilon|ε|LOWER_BOUND|\bsd\b", told.replace("no noise", "")), name
     assert "k = 10" in made["README.txt"].decode()
     assert json.loads(made["datapackage.json"])["privacy"] == K_ANONYMOUS
-    assert "How many records have all attributes" in made["data_dictionary.csv"].decode()
+    told = " ".join(made["README.txt"].decode().split())
+    assert "Weaker than the other promise." in told
+    assert "one may be equal to the record of somebody real" in told
+    assert "describe nobody" not in told and "who do not exist" not in told
+    assert "rounded down to a multiple of k = 10" in made["data_dictionary.csv"].decode()
 
 
 def test_the_same_release_gives_the_same_bytes():
@@ -309,6 +323,7 @@ def test_the_readme_says_what_is_promised_and_what_not():
         "Blank means unknown",
         "Synthetic records describe nobody",
         "The values of minor were measured.",
+        "the countries of a region: the UN geoscheme",
         "Älpha Network. Cases & <victims>.",
         "Licence: CC-BY-4.0",
     ):
@@ -371,7 +386,10 @@ def test_the_data_package_describes_every_file_and_the_promise():
     package = json.loads(made["datapackage.json"])
     assert package["$schema"] == "https://datapackage.org/profiles/2.0/datapackage.json"
     assert package["privacy"]["epsilon"] == 0.5 and package["privacy"]["unit"] == "person"
-    assert package["privacy"]["mechanism"] == "moments/1"
+    assert package["privacy"]["mechanism"] == "moments/1" and package["privacy"]["dial"] == [
+        {"false_share": None}
+    ]
+    assert "columns" not in package["privacy"] and "k" not in package["privacy"]
     assert package["licenses"] == [{"name": "CC-BY-4.0"}]
     described = {resource["path"]: resource for resource in package["resources"]}
     assert set(described) == set(made) - {"datapackage.json"}
@@ -457,7 +475,7 @@ def test_sdmx_csv_follows_the_field_guide():
         *("OBS_VALUE", "OBS_STATUS", "CONF_STATUS", "LOWER_BOUND", "UPPER_BOUND", "STD_DEV"),
     ]
     flow = ["dataflow", "ALPHA_NETWORK:TRAFFICKING_CASES(1.0.0)", "I"]
-    assert total == [*flow, "_T", "_T", "_T", "_T", "1000", "E", "F", "990", "1010", ""]
+    assert total == [*flow, "_T", "_T", "_T", "_T", "1000", "E", "F", "990", "1010", "5.5"]
     assert first == [*flow, "_T", "KE", "_T", "_T", "100", "E", "F", "90", "110", "5.0"]
     data = json.loads(made["sdmx_structure.json"])["data"]
     flow_, structure = data["dataflows"][0], data["dataStructures"][0]

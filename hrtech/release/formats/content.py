@@ -33,12 +33,16 @@ class ReleaseTerms:
         people: How many there are, as released; None where that is not told.
         people_low: Lower end of its interval.
         people_high: Upper end.
+        people_sd: Standard deviation of its noise.
         epsilon: Privacy loss at `delta`; differential privacy only.
         delta: Its failure probability.
         confidence: Level of the published intervals.
-        k: Fewest people who share a published combination; k-anonymity only.
+        k: Fewest people who share a published combination, and what counts are rounded down to multiples of;
+            k-anonymity only.
         released_at: When it was released, as the ledger says (RFC 3339, with its offset), or empty.
+        says: Public knowledge that the release rests on → who says so.
         warnings: What a reader should know, in sentences.
+        explained: What this promise means and what not, in sentences, where its general words do not say it all.
         more: Anything else that the release states, such as the mechanism, the population or the release key.
     """
 
@@ -47,12 +51,15 @@ class ReleaseTerms:
     people: float | None = None
     people_low: float | None = None
     people_high: float | None = None
+    people_sd: float | None = None
     epsilon: float | None = None
     delta: float | None = None
     confidence: float = 0.95
     k: int | None = None
     released_at: str = ""
+    says: Mapping[str, str] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
+    explained: tuple[str, ...] = ()
     more: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -70,11 +77,14 @@ class ReleaseTerms:
         Raises:
             ReleaseError: No promise, or a promise and an epsilon that do not belong together.
         """
-        known = {name: terms[name] for name in cls.__dataclass_fields__ if name in terms and name != "more"}
+        names = [name for name in cls.__dataclass_fields__ if name != "more"]
+        known = {name: terms[name] for name in names if terms.get(name) is not None}
         if "promise" not in known:
             raise ReleaseError("terms: state the promise")
-        known["warnings"] = tuple(known.get("warnings") or ())
-        return cls(**known, more={name: value for name, value in terms.items() if name not in known})
+        for several in ("warnings", "explained"):
+            known[several] = tuple(known.get(several, ()))
+        # the columns are described by themselves
+        return cls(**known, more={name: terms[name] for name in terms if name not in {*names, "columns"}})
 
     @property
     def units(self) -> str:
@@ -82,12 +92,12 @@ class ReleaseTerms:
         return _PLURALS.get(self.unit, f"{self.unit}s")
 
     def stated(self) -> dict[str, Any]:
-        """Everything that is known of it, for machines."""
+        """Everything that is known of it, for machines: plain JSON, without what is empty."""
         own = {name: getattr(self, name) for name in self.__dataclass_fields__ if name != "more"}
-        own["warnings"] = list(self.warnings)
         if self.epsilon is None:
             own["confidence"] = None
-        return {name: value for name, value in own.items() if value not in (None, "", [])} | dict(self.more)
+        told: dict[str, Any] = _plain_json(own | dict(self.more))
+        return {name: value for name, value in told.items() if value not in (None, "", [], {})}
 
 
 @dataclass(frozen=True)
@@ -102,7 +112,7 @@ class Content:
         organisation: Who releases it; empty where nobody said.
         columns: Released columns with all their values.
         aggregates: `length, attributes, count` and, where noise was added, `low, high, sd`.
-        synthetic: Records of nobody, or None; lists in multi-valued columns.
+        synthetic: Synthetic records, or None; lists in multi-valued columns.
         terms: The promise.
         labels: What columns and values mean.
     """
@@ -187,6 +197,15 @@ class Content:
     def label(self, column: str, value: str) -> str:
         """What a value means, or empty."""
         return self.labels.values.get(column, {}).get(value, "")
+
+
+def _plain_json(value: Any) -> Any:
+    """A value as JSON has it; a number that is none becomes null."""
+    if isinstance(value, Mapping):
+        return {str(name): _plain_json(one) for name, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain_json(one) for one in value]
+    return None if isinstance(value, float) and not np.isfinite(value) else value
 
 
 def _combination(text: str) -> tuple[Attribute, ...]:

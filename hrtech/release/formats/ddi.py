@@ -106,7 +106,7 @@ def _files(content: Content) -> tuple[list[str], list[str]]:
             _file(
                 "F2",
                 "synthetic_records.csv",
-                f"Synthetic records: nobody in them exists. {about}",
+                f"Synthetic records. {about}",
                 len(content.synthetic),
                 len(content.columns),
             )

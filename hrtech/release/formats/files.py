@@ -30,7 +30,7 @@ KINDS: Final[Mapping[str, tuple[str, str]]] = {
     "aggregates.parquet": (_PARQUET, "the same counts, for programs"),
     "synthetic_records.csv": (
         _CSV,
-        "records of people who do not exist, made from the released counts alone",
+        "synthetic records, one a row",
     ),
     "synthetic_records.parquet": (_PARQUET, "the same synthetic records, for programs"),
     "data_dictionary.csv": (_CSV, "every column and value with its meaning"),
@@ -73,10 +73,10 @@ def release_files(
         aggregates: One row a combination: `length`, `attributes` (canonical text, `hrtech.counts`), `count`; where
             noise was added also `low`, `high`, `sd`.
         terms: The promise: `promise` (a barrier); for differential privacy `epsilon`, `delta` and the `confidence` of
-            the intervals; for k-anonymity `k`; and, if known, `unit` ("person"), `people`, `people_low`,
-            `people_high`, `released_at` (the ledger's time, RFC 3339) and `warnings`. Whatever else is there
-            (mechanism, population, release key) must be JSON and is passed on.
-        synthetic_records: One row a made-up person, one column a released column, lists where it is multi-valued; None
+            the intervals; for k-anonymity `k`; and, if known, `unit` ("person"), `people` with `people_low`,
+            `people_high` and `people_sd`, `released_at` (the ledger's time, RFC 3339), `says`, `warnings` and
+            `explained`. Whatever else is there (mechanism, population, release key) must be JSON and is passed on.
+        synthetic_records: One row a record, one column a released column, lists where it is multi-valued; None
             where there are none.
         description: What the data are about, in paragraphs.
         licence: Identifier of a licence, or a sentence on the terms of use.

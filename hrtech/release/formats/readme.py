@@ -35,7 +35,8 @@ def readme(content: Content, files: Mapping[str, bytes], notes: Mapping[str, str
         ("What it does not promise", _items(not_promised(content))),
         ("How to read the counts", [interval_text(content), unknown_text()]),
         ("How the files are written", _items(_conventions(content))),
-        ("What to know", _items(terms.warnings)),
+        ("What to know", _items([*terms.warnings, *terms.explained])),
+        ("Public knowledge that it rests on", _items(f"{what}: {who}" for what, who in terms.says.items())),
         (
             "How to cite",
             [

@@ -129,7 +129,7 @@ def _observations(content: Content, cube: Cube) -> Iterator[tuple[list[str], lis
     place = {dimension.column.name: at for at, dimension in enumerate(cube.dimensions)}
     terms = content.terms
     if terms.people is not None:
-        known = {"low": terms.people_low, "high": terms.people_high}
+        known = {"low": terms.people_low, "high": terms.people_high, "sd": terms.people_sd}
         bounds = [_tidy(known.get(column)) for column in cube.bounds.values()]
         yield [TOTAL] * len(place), [_tidy(terms.people), *bounds]
     measured = [numbers(content.aggregates[name]) for name in ("count", *cube.bounds.values())]

@@ -57,8 +57,13 @@ def not_promised(content: Content) -> list[str]:
             "No bound is claimed on what a reader can learn who knows much already, or who compares several releases."
         )
     if content.synthetic is not None:
+        who = (
+            "describe nobody"
+            if terms.promise == "differential-privacy"
+            else "are made of what was released, and one may be equal to the record of somebody real"
+        )
         told.append(
-            "Synthetic records describe nobody. They repeat the released counts only roughly: take a count from the "
+            f"Synthetic records {who}. They repeat the released counts only roughly: take a count from the "
             "aggregates, and use the records to try out an analysis."
         )
     return told
@@ -68,7 +73,7 @@ def interval_text(content: Content) -> str:
     """How to read an interval, or that there is none."""
     terms = content.terms
     if not {"low", "high"} <= set(content.interval):
-        return "The counts carry no interval, because this promise adds no noise of a known size."
+        return f"Counts are as they were released{_rounding(content)}, and carry no interval."
     return (
         f"Read each count with its interval: {_percent(content)} of such intervals hold the count that the records "
         "themselves would give. An interval tells the noise that was added for privacy and nothing else: not errors "
@@ -85,7 +90,7 @@ def unknown_text() -> str:
 def column_meanings(content: Content) -> Mapping[str, str]:
     """Columns of the aggregates and what they mean."""
     terms = content.terms
-    noise = ", with noise added for privacy" if content.interval else ", as released"
+    noise = ", with noise added for privacy" if content.interval else _rounding(content)
     return {
         "length": "How many attributes the combination has.",
         "attributes": "The combination, as column:value;column:value. A backslash stands before ; and \\ where they "
@@ -103,6 +108,10 @@ def value_meaning(content: Content, column: ReleaseColumn, value: str) -> str:
     if value == ZERO and not column.sensitive_zeros:
         return f"{said or 'No'}; not counted among the aggregates."
     return said or "As the value says."
+
+
+def _rounding(content: Content) -> str:
+    return "" if content.terms.k is None else f", rounded down to a multiple of k = {content.terms.k}"
 
 
 def _promise(content: Content) -> str:
