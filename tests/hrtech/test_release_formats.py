@@ -38,6 +38,7 @@ PRIVATE = {
     "people_low": 990,
     "people_high": 1010,
     "people_sd": 5.5,
+    "expected_false_share": 0.05,
     "k": None,
     "columns": [{"name": "region"}],
     "dial": [{"false_share": float("nan")}],
@@ -324,6 +325,7 @@ def test_the_readme_says_what_is_promised_and_what_not():
         "Synthetic records describe nobody",
         "The values of minor were measured.",
         "the countries of a region: the UN geoscheme",
+        "about 5 % are expected to be held by nobody",
         "Älpha Network. Cases & <victims>.",
         "Licence: CC-BY-4.0",
     ):

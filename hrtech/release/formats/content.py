@@ -39,6 +39,7 @@ class ReleaseTerms:
         confidence: Level of the published intervals.
         k: Fewest people who share a published combination, and what counts are rounded down to multiples of;
             k-anonymity only.
+        expected_false_share: Share of the published combinations that nobody may hold, as expected from the noise.
         released_at: When it was released, as the ledger says (RFC 3339, with its offset), or empty.
         says: Public knowledge that the release rests on → who says so.
         warnings: What a reader should know, in sentences.
@@ -56,6 +57,7 @@ class ReleaseTerms:
     delta: float | None = None
     confidence: float = 0.95
     k: int | None = None
+    expected_false_share: float | None = None
     released_at: str = ""
     says: Mapping[str, str] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()

@@ -74,8 +74,9 @@ def release_files(
             noise was added also `low`, `high`, `sd`.
         terms: The promise: `promise` (a barrier); for differential privacy `epsilon`, `delta` and the `confidence` of
             the intervals; for k-anonymity `k`; and, if known, `unit` ("person"), `people` with `people_low`,
-            `people_high` and `people_sd`, `released_at` (the ledger's time, RFC 3339), `says`, `warnings` and
-            `explained`. Whatever else is there (mechanism, population, release key) must be JSON and is passed on.
+            `people_high` and `people_sd`, `expected_false_share`, `released_at` (the ledger's time, RFC 3339), `says`,
+            `warnings` and `explained`. Whatever else is there (mechanism, population, release key) must be JSON and is
+            passed on; `columns` is not.
         synthetic_records: One row a record, one column a released column, lists where it is multi-valued; None
             where there are none.
         description: What the data are about, in paragraphs.

@@ -27,7 +27,7 @@ def readme(content: Content, files: Mapping[str, bytes], notes: Mapping[str, str
         notes: What each of them is, by name.
     """
     terms = content.terms
-    counted = [f"They speak of about {terms.people:,.0f} {terms.units}."] if terms.people else []
+    counted = [f"The data speak of about {terms.people:,.0f} {terms.units}."] if terms.people else []
     sections: list[tuple[str, list[str]]] = [
         ("What this is", [*_paragraphs(content.description), *counted]),
         ("Files", _items(f"{name}: {notes[name]}" for name in files)),

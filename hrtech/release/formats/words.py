@@ -51,7 +51,11 @@ def not_promised(content: Content) -> list[str]:
         "What is true of a whole group can be learned from these data, also about people who are not in them.",
     ]
     if content.interval:
-        told.append("Counts are not exact, and parts need not add up to their total.")
+        told.append("Counts are not exact, and a small one may be told of a combination that nobody has.")
+    if terms.expected_false_share is not None:
+        percent = 100 * terms.expected_false_share
+        share = f"about {percent:.2g} %" if percent >= 0.01 else "fewer than 0.01 %"
+        told.append(f"Of the combinations that are listed, {share} are expected to be held by nobody.")
     if terms.promise != "differential-privacy":
         told.append(
             "No bound is claimed on what a reader can learn who knows much already, or who compares several releases."
@@ -63,8 +67,7 @@ def not_promised(content: Content) -> list[str]:
             else "are made of what was released, and one may be equal to the record of somebody real"
         )
         told.append(
-            f"Synthetic records {who}. They repeat the released counts only roughly: take a count from the "
-            "aggregates, and use the records to try out an analysis."
+            f"Synthetic records {who}. Take a count from the aggregates, and use the records to try out an analysis."
         )
     return told
 
@@ -98,7 +101,7 @@ def column_meanings(content: Content) -> Mapping[str, str]:
         "count": f"How many {terms.units} have all attributes of the combination{noise}.",
         "low": f"Lower end of the {_percent(content)} interval of the count that the noise leaves.",
         "high": f"Upper end of the {_percent(content)} interval of the count that the noise leaves.",
-        "sd": f"Standard deviation of the noise in the count, in {terms.units}.",
+        "sd": f"Standard deviation of the noise with which the combination was measured, in {terms.units}.",
     }
 
 
