@@ -1,44 +1,47 @@
-"""CaseRelease: case records about people → aggregates and synthetic records with differential privacy."""
+"""CaseRelease: case records about people → aggregates and synthetic records that show nobody."""
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import asdict
-from typing import Literal
+from typing import Any
 
 import dagster as dg
 import numpy as np
 import pandas as pd
-from pydantic import Field, field_validator
+from pydantic import Field, model_validator
 
+from assets.case_release_settings import Declared, Hierarchy, Impossible, Promised
 from assets.casework import add_casework
-from assets.release import POPULATION, Terms, release
+from assets.release import NO_CHARGE, POPULATION, Released, Terms, release
+from assets.release_files import add_release_files
 from assets.scaffold import CaseReleaseScaffolder
-from assets.source import Column, Source, add_records
+from assets.source import Column, Source, add_records, resolve_path
 from assets.study import Made, Output, Study, StudyAssets
 from hrtech.facts import facts_from_frame, facts_to_frame, report_to_frame
-from hrtech.privacy.marginals import (
-    MECHANISM,
-    MarginalColumn,
-    MarginalsError,
-    MarginalsRelease,
-    MarginalsSchema,
-    MarginalsSettings,
-    draw,
-    one_row_per_person,
-    price,
+from hrtech.privacy.accounting import Charge
+from hrtech.release.declared import ReleaseColumn, ReleaseError, ReleaseSchema, ReleaseSettings
+from hrtech.release.people import one_row_per_person
+from hrtech.release.plan import price
+from hrtech.release.public_evaluation import evaluate_publicly
+from hrtech.release.telling import release_facts, release_findings, release_report, restricted_release_report
+from hrtech.release.terms import (
+    k_anonymous_terms,
+    private_terms,
+    read_terms,
+    released_columns,
+    released_schema,
+    terms_table,
 )
-from hrtech.privacy.release_evaluation import evaluate_against_records, evaluate_publicly
-from hrtech.privacy.synthesis import synthesise
-from hrtech.privacy.telling import release_facts, release_findings, release_report, restricted_release_report
-from hrtech.privacy.terms import read_release, terms_table
-from hrtech.sources import band_labels
-from hrtech.tables import table_from_bytes, table_to_bytes
+from hrtech.sources import band_labels, read_hierarchies, read_labels
+from hrtech.tables import table_to_bytes
 
 #: Raised when the distribution of what a release returns changes: of the noise or of the synthetic records.
-RELEASE = f"{MECHANISM}+synthetic-tree-repaired/1"
+PRIVATE = "centred-moments/1+population/1"
+K_ANONYMOUS = "k-anonymity/1"
 
 
 @dg.scaffold_with(CaseReleaseScaffolder)
-class CaseRelease(Study):
+class CaseRelease(Study, Promised):
     """Releases case records so that nobody can be found in them and what is told stays true."""
 
     population: str = Field(description="People whose privacy budget pays: a file in policy/populations/.")
@@ -48,100 +51,140 @@ class CaseRelease(Study):
         default=None,
         description="Identifier that joins a person's records. Without it each record counts as a person of its own.",
     )
-    promise: Literal["differential-privacy"] = Field(
-        default="differential-privacy", description="What the release promises to the people in the records."
-    )
-    epsilon: float = Field(
-        gt=0, le=12, description="Privacy loss of this release at delta; lower protects more."
-    )
-    delta: float = Field(
-        gt=0, lt=1e-3, description="Probability that the loss is larger; far below 1 / people."
-    )
-    reporting_length: int = Field(default=2, ge=1, le=2, description="Attributes published together at most.")
-    max_attributes_per_person: int | None = Field(
+    record_limit: int | None = Field(
         default=None,
         ge=1,
-        description="Declared cap: more of a person's attributes are left out at random. By default what the columns "
-        "allow; a cap lowers the noise and biases the counts of people with more.",
+        description="Use the first records only, for a trial; people are then cut short too.",
     )
-    publish_above: float = Field(
-        default=2.0,
-        ge=0,
-        le=10,
-        description="Fabrication against suppression: a count is published from this many standard deviations of its "
-        "noise. 2 publishes about 2 in 100 combinations that nobody has; lower suppresses less and invents more.",
+    reporting_length: int = Field(default=3, ge=1, le=5, description="Attributes published together at most.")
+    false_share: float = Field(
+        default=0.05,
+        gt=0,
+        lt=1,
+        description="Fabrication against suppression: share of the published combinations that nobody may hold, as "
+        "expected from the noise. Lower invents less and withholds more.",
+    )
+    people: Declared | None = Field(
+        default=None, description="Number of people, if it is public knowledge; else measured and charged."
+    )
+    sensitive_zeros: list[str] = Field(
+        default=[],
+        description='Columns where "0" is information and is released; elsewhere it says "no" and is left out, as a '
+        "blank is.",
+    )
+    hierarchies: list[Hierarchy] = Field(default=[], description="Columns that refine others.")
+    impossible: list[Impossible] = Field(
+        default=[], description="What nobody can be: kept out of aggregates and records."
     )
     synthetic_records: bool = Field(
-        default=True, description="Also release synthetic records made from the aggregates."
+        default=True, description="Also release synthetic records that agree with the aggregates."
+    )
+    sensitive: list[str] = Field(
+        default=[],
+        description="Columns that the keepers' evaluation tries to infer from the others; all by default.",
     )
     approvers: list[str] = Field(
         default=[], description="Who allowed it; two names above the population's limit."
     )
     reissue: int = Field(default=0, ge=0, description="Raise by one to draw, and pay for, new noise.")
+    licence: str = Field(default="", description="Terms of use of what is released, for the files.")
     truth: str | None = Field(
         default=None,
         description="Truth of a simulated world to show beside the release: study/noun. Simulated only.",
     )
 
-    @field_validator("source")
-    @classmethod
-    def _something_to_release(cls, source: Source) -> Source:
-        if not any(_released(column) for column in source.columns):
+    @model_validator(mode="after")
+    def _something_to_release(self) -> "CaseRelease":
+        released = {column.name for column in self.source.columns if _released(column)}
+        if not released:
             raise ValueError(
                 "no column can be released: give at least one the role category or multi_valued, or a number bands"
             )
-        return source
+        for setting, names in (("sensitive_zeros", self.sensitive_zeros), ("sensitive", self.sensitive)):
+            unknown = sorted(set(names) - released)
+            if unknown:
+                raise ValueError(f"{setting} names {', '.join(unknown)}: no column that is released")
+        return self
 
-    def schema_of(self, root) -> MarginalsSchema:
-        """Columns to release with their declared values."""
+    def schema_of(self, root) -> ReleaseSchema:
+        """Columns to release with what is public knowledge about them."""
         specs = {spec.name: spec for spec in self.source.specs(root)}
+        parents = {h.column: h for h in self.hierarchies}
+        listed = (
+            read_hierarchies(resolve_path(self.source.codebook, root))
+            if self.source.codebook and any(h.values is None for h in self.hierarchies)
+            else {}
+        )
         columns = []
         for column in self.source.columns:
             if _released(column):
                 values = band_labels(column.bands) if column.bands else specs[column.name].values
-                columns.append(MarginalColumn(column.name, values, column.role == "multi_valued"))
-        return MarginalsSchema(tuple(columns))
+                refines = parents.get(column.name)
+                columns.append(
+                    ReleaseColumn(
+                        column.name,
+                        values,
+                        column.role == "multi_valued",
+                        column.name in self.sensitive_zeros,
+                        refines.parent if refines else None,
+                        (refines.values or listed.get(column.name, {})) if refines else {},
+                    )
+                )
+        strangers = sorted(set(parents) - {c.name for c in columns})
+        if strangers:
+            raise ReleaseError(f"hierarchies: {', '.join(strangers)} is no column that is released")
+        return ReleaseSchema(tuple(columns), tuple(one.pair for one in self.impossible))
 
-    def settings(self) -> MarginalsSettings:
-        """Return the settings as the science knows them."""
-        return MarginalsSettings(
+    def settings(self) -> ReleaseSettings:
+        """Return the settings of a private release as the science knows them."""
+        if self.epsilon is None or self.delta is None:
+            raise ReleaseError("epsilon, delta: a release without differential privacy has none")
+        return ReleaseSettings(
             epsilon=self.epsilon,
             delta=self.delta,
             reporting_length=self.reporting_length,
-            max_attributes_per_person=self.max_attributes_per_person,
-            publish_above=self.publish_above,
+            false_share=self.false_share,
+            people=self.people.number if self.people else None,
         )
 
-    def check_bounded(self, root) -> None:
-        """Refuse a release to which one person might contribute without bound, before any record is read.
-
-        Raises:
-            MarginalsError: A multi-valued column has neither a value list nor a declared cap.
-        """
-        schema = self.schema_of(root)
-        if self.max_attributes_per_person is None and schema.most_attributes() is None:
-            names = ", ".join(column.name for column in schema.undeclared if column.multi_valued)
-            raise MarginalsError(
-                f"without a value list nothing bounds how much one person adds through {names}. List their values "
-                "in the codebook, or set max_attributes_per_person [setting: max_attributes_per_person]"
-            )
+    def who_says(self) -> dict[str, str]:
+        """What the release takes for public knowledge, and who says so."""
+        said = {f"{one.one} with {one.other} is impossible": one.says for one in self.impossible}
+        if self.people:
+            said["number of people"] = self.people.says
+        if self.source.codebook:
+            said["values of columns"] = "the codebook"
+        return said
 
     def definitions(self, study: str, context: dg.ComponentLoadContext) -> dg.Definitions:
-        """Build records, people, the release, its evaluations and pages."""
+        """Build records, people, the release, its evaluations, files and pages."""
         assets = self.assets(study)
         root = context.project_root
-        self.check_bounded(root)
+        schema = self.schema_of(root)
+        if self.promise == "differential-privacy":
+            price(self.settings(), schema)  # refuses what cannot be released before any record is read
         add_records(assets, self.source, root)
         _people(assets, self)
-        _release(assets, self, root)
-        _evaluate(assets, self)
+        _release(assets, self, schema)
+        _evaluate(assets, self, schema)
         _tell(assets, self)
-        add_casework(assets, self.title, restricted_release_report, tables=("evaluation", "fabricated"))
+        tables = ["evaluation", "fabricated", "rare", "synthesizability"]
+        tables += ["memorised", "attacks"] if self.synthetic_records else []
+        add_casework(assets, self.title, restricted_release_report, tables=tables)
+        codebook = self.source.codebook
+        add_release_files(
+            assets,
+            title=self.title,
+            stated=_stated,
+            synthetic_records=self.synthetic_records,
+            licence=self.licence,
+            labels=read_labels(resolve_path(codebook, root)) if codebook else None,
+        )
         return assets.definitions()
 
 
 def seeded_by(content: bytes) -> np.random.Generator:
-    """A generator that follows from what is already released: the same aggregates give the same records."""
+    """A generator that follows from what is already released: the same release gives the same records."""
     return np.random.default_rng(list(hashlib.sha256(content).digest()))
 
 
@@ -151,6 +194,14 @@ def _released(column: Column) -> bool:
     )
 
 
+def _stated(aggregates: pd.DataFrame, terms: pd.DataFrame) -> tuple[Any, Mapping[str, Any]]:
+    """Columns and terms of a release, for its files."""
+    known = read_terms(terms)
+    left_out = {"columns", "dial", "explained", "parameters"}
+    told = {k: v for k, v in known.items() if k not in left_out and v is not None}
+    return released_columns(known), told | {"unit": "person"}
+
+
 def _people(assets: StudyAssets, study: CaseRelease) -> None:
     columns = [column.name for column in study.source.columns if _released(column)]
 
@@ -158,89 +209,161 @@ def _people(assets: StudyAssets, study: CaseRelease) -> None:
         Output("people", "One row per person, with the columns to release and no identifier."),
         zone="restricted",
         inputs={"records": "records"},
-        settings=[study.subject_id, columns],
+        settings=[study.subject_id, columns, study.record_limit],
     )
     def people(context, records: pd.DataFrame):
         """Join the records of each person."""
+        used = records if study.record_limit is None else records.head(study.record_limit)
         if study.subject_id is None:
-            return records[columns]
-        joined, conflicts = one_row_per_person(records, study.subject_id, columns)
+            return used[columns]
+        joined, conflicts = one_row_per_person(used, study.subject_id, columns)
         return Made(joined, metadata={"people": len(joined), "columns_with_conflicts": len(conflicts)})
 
 
-def _release(assets: StudyAssets, study: CaseRelease, root) -> None:
-    settings = study.settings()
+def _release(assets: StudyAssets, study: CaseRelease, schema: ReleaseSchema) -> None:
+    private = study.promise == "differential-privacy"
+    mechanism = PRIVATE if private else K_ANONYMOUS
     nouns = ["aggregates", "terms", *(["synthetic_records"] if study.synthetic_records else [])]
     described = {
-        "aggregates": "Counts of attributes and of pairs of attributes, with the interval that the noise leaves.",
-        "terms": "What was released on which terms: mechanism, epsilon and delta, noise, number of people.",
-        "synthetic_records": "Records of people who do not exist, made from the released aggregates alone.",
+        "aggregates": "Counts of combinations of attributes, with the interval that the noise leaves.",
+        "terms": "What was released on which terms: promise, mechanism, noise, number of people.",
+        "synthetic_records": "Records of people who do not exist, made from what was released alone.",
     }
+    words = {"title", "owners", "source", "truth", "licence", "sensitive"}
 
     @assets.asset(
         *(Output(noun, described[noun]) for noun in nouns),
         zone="released",
         inputs={"people": "people"},
-        settings=study.model_dump(exclude={"title", "owners", "source", "truth"})
+        settings=study.model_dump(exclude=words)
         | {"columns": [column.model_dump() for column in study.source.columns]},
-        kinds=("opendp",),
-        barrier="differential-privacy",
-        mechanism=RELEASE,
+        kinds=("opendp",) if private else (),
+        barrier=study.promise,
+        mechanism=mechanism,
         metadata={POPULATION: study.population},
     )
-    def private_release(context, people: pd.DataFrame):
-        """Draw the noise once, in the ledger, and return what was committed."""
-        schema = study.schema_of(root)
+    def protected_release(context, people: pd.DataFrame):
+        """Draw once, in the ledger, and return what was committed."""
+        make = _private if private else _k_anonymous
+        charge, parameters, drawn = make(study, schema, people)
         terms = Terms(
             population=study.population,
-            barrier="differential-privacy",
-            mechanism=RELEASE,
-            parameters={
-                "settings": asdict(settings),
-                "schema": asdict(schema),
-                "synthetic_records": study.synthetic_records,
-            },
-            charge=price(settings, schema),
+            barrier=study.promise,
+            mechanism=mechanism,
+            parameters=parameters | {"schema": asdict(schema), "synthetic_records": study.synthetic_records},
+            charge=charge,
             purpose=study.purpose,
             approvers=study.approvers,
             reissue=study.reissue,
         )
-
-        def drawn() -> dict[str, bytes]:
-            made = draw(people, settings, schema)
-            tables = dict(made.to_artefacts())
-            if study.synthetic_records:
-                tables["synthetic_records"] = table_to_bytes(
-                    synthesise(made, seeded_by(tables["aggregates.parquet"]))
-                )
-            return tables
-
-        done = release(context, assets.study, terms, {"people": people}, drawn)
-        committed = MarginalsRelease.from_artefacts(done.artefacts)
-        tables = {"aggregates": committed.aggregates, "terms": terms_table(committed)}
-        if study.synthetic_records:
-            tables["synthetic_records"] = table_from_bytes(done.artefacts["synthetic_records"])
-        return {noun: done.made(tables[noun]) for noun in nouns}
+        done: Released = release(context, assets.study, terms, {"people": people}, drawn)
+        return {noun: done.table(noun) for noun in nouns}
 
 
-def _evaluate(assets: StudyAssets, study: CaseRelease) -> None:
+def _private(study: CaseRelease, schema: ReleaseSchema, people: pd.DataFrame):
+    """Charge, parameters and draw of a release with differential privacy."""
+    settings = study.settings()
+    charge = price(settings, schema)
+
+    def drawn() -> dict[str, bytes]:
+        from hrtech.release.mechanism import draw
+        from hrtech.release.publish import publish
+
+        measured = draw(people, settings, schema)
+        kept = measured.to_artefacts()
+        told = publish(
+            measured, settings, seeded_by(kept["measured.parquet"]), records=study.synthetic_records
+        )
+        terms = private_terms(measured, told, settings, charge, study.who_says())
+        tables = {
+            "aggregates": told.aggregates,
+            "terms": terms_table(terms),
+            "synthetic_records": told.records,
+        }
+        return kept | {noun: table_to_bytes(table) for noun, table in tables.items() if table is not None}
+
+    return charge, {"settings": asdict(settings), "says": study.who_says()}, drawn
+
+
+def _k_anonymous(study: CaseRelease, schema: ReleaseSchema, people: pd.DataFrame) -> tuple[Charge, dict, Any]:
+    """Charge, parameters and draw of a k-anonymous release."""
+    from hrtech.release.k_anonymity import KAnonymitySettings, release_k_anonymous
+
+    asked = study.k_anonymity.model_dump() if study.k_anonymity else {}
+    settings = KAnonymitySettings(
+        **asked, reporting_length=study.reporting_length, records=study.synthetic_records
+    )
+
+    def drawn() -> dict[str, bytes]:
+        made = release_k_anonymous(people, settings, schema, np.random.default_rng())
+        terms = k_anonymous_terms(made, study.who_says())
+        tables = {
+            "aggregates": made.aggregates,
+            "terms": terms_table(terms),
+            "synthetic_records": made.records,
+        }
+        return {noun: table_to_bytes(table) for noun, table in tables.items() if table is not None}
+
+    return NO_CHARGE, {"settings": asdict(settings), "says": study.who_says()}, drawn
+
+
+def _evaluate(assets: StudyAssets, study: CaseRelease, schema: ReleaseSchema) -> None:
     inputs = {noun: noun for noun in ("people", "aggregates", "terms")}
-    if study.synthetic_records:
-        inputs["synthetic_records"] = "synthetic_records"
-
-    @assets.asset(
+    outputs = [
         Output("evaluation", "Exact errors of the release against the records, for the data's keepers only."),
         Output("fabricated", "Published combinations that nobody holds, for the data's keepers only."),
-        Output("findings", "How true the release is, as restricted facts."),
+        Output("rare", "Rare combinations that the release repeats, for the data's keepers only."),
+        Output("findings", "How true and how safe the release is, as restricted facts."),
+    ]
+    if study.synthetic_records:
+        inputs["synthetic_records"] = "synthetic_records"
+        outputs += [
+            Output(
+                "memorised", "Synthetic records equal to a record of few people, for the data's keepers only."
+            ),
+            Output("attacks", "Outcome of attacks on the synthetic records, for the data's keepers only."),
+        ]
+
+    @assets.asset(
+        *outputs,
         zone="restricted",
         inputs=inputs,
-        settings="evaluation",
+        settings=["evaluation", study.sensitive],
     )
     def evaluate(context, people, aggregates, terms, synthetic_records=None):
-        """Compare what was released with the records."""
-        judged = evaluate_against_records(people, read_release(aggregates, terms), synthetic_records)
-        findings = facts_to_frame(release_findings(assets.study, judged.errors, judged.fabricated))
-        return {"evaluation": judged.errors, "fabricated": judged.fabricated, "findings": findings}
+        """Compare what was released with the records, and attack it."""
+        from hrtech.release.evaluation import evaluate_against_records
+        from hrtech.release.keepers import run_attacks
+
+        known = read_terms(terms)
+        released = released_schema(known)
+        judged = evaluate_against_records(
+            people, aggregates, synthetic_records, released, reporting_length=known["reporting_length"]
+        )
+        attacks = run_attacks(
+            people, synthetic_records, released, study.sensitive, rng=np.random.default_rng(1)
+        )
+        findings = facts_to_frame(release_findings(assets.study, judged.errors, judged.fabricated, attacks))
+        tables = {"evaluation": judged.errors, "fabricated": judged.fabricated, "rare": judged.rare}
+        if synthetic_records is not None:
+            tables |= {"memorised": judged.memorised, "attacks": attacks}
+        return tables | {"findings": findings}
+
+    @assets.asset(
+        Output(
+            "synthesizability",
+            "Which columns make combinations rare, before any budget is spent; for the data's keepers only.",
+        ),
+        zone="restricted",
+        inputs={"people": "people"},
+        settings=["synthesizability", study.reporting_length],
+    )
+    def judge(context, people):
+        """Say how well the records lend themselves to a release."""
+        from hrtech.release.synthesizability import synthesizability
+
+        found = synthesizability(people, schema, reporting_length=study.reporting_length)
+        return Made(found.columns, metadata={"says": "\n".join(found.says)})
 
     @assets.asset(
         Output(
@@ -252,7 +375,7 @@ def _evaluate(assets: StudyAssets, study: CaseRelease) -> None:
     )
     def public_evaluation(context, aggregates, terms):
         """Work out the errors that the noise alone leads one to expect."""
-        return evaluate_publicly(read_release(aggregates, terms))
+        return evaluate_publicly(aggregates, read_terms(terms))
 
 
 def _tell(assets: StudyAssets, study: CaseRelease) -> None:

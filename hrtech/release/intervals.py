@@ -75,3 +75,9 @@ def intervals(direct: Floats, sd: Floats, confidence: float) -> tuple[NDArray[np
         np.maximum(np.ceil(lower - 1e-9), 0).astype(np.int64),
         np.maximum(np.floor(upper + 1e-9), 0).astype(np.int64),
     )
+
+
+def intervals_of(direct: float, sd: float, confidence: float) -> tuple[int, int]:
+    """The interval of one count; see `intervals`."""
+    low, high = intervals(np.array([direct]), np.array([sd]), confidence)
+    return int(low[0]), int(high[0])

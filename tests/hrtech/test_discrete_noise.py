@@ -7,7 +7,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hrtech.privacy.consistency import capped_to_sum
 from hrtech.privacy.discrete_noise import (
     OpenDPNoise,
     half_width,
@@ -66,24 +65,3 @@ def test_half_width_is_the_smallest_that_covers(scale):
     weights /= weights.sum()
     h = half_width(scale, 0.95)
     assert weights[abs(k) <= h].sum() >= 0.95 > weights[abs(k) <= h - 1].sum()
-
-
-@settings(max_examples=100, deadline=None)
-@given(
-    values=st.lists(st.lists(st.floats(0, 100), min_size=3, max_size=3), min_size=1, max_size=6),
-    limits=st.lists(st.floats(0, 150), min_size=3, max_size=3),
-)
-def test_projection_onto_a_bounded_sum(values, limits):
-    table, most = np.array(values), np.array(limits)
-    got = capped_to_sum(table, most)
-    assert (got >= 0).all() and (got <= table + 1e-9).all()
-    assert (got.sum(axis=0) <= most + 1e-6).all()
-    within = table.sum(axis=0) <= most
-    assert np.array_equal(got[:, within], table[:, within])
-    # nothing is taken beyond need
-    assert np.allclose(got.sum(axis=0)[~within], most[~within])
-
-
-def test_projection_by_hand():
-    assert capped_to_sum(np.array([[5.0], [3.0], [1.0]]), np.array([6.0])).ravel().tolist() == [4.0, 2.0, 0.0]
-    assert capped_to_sum(np.array([[5.0], [3.0]]), np.array([0.0])).ravel().tolist() == [0.0, 0.0]
