@@ -8,6 +8,7 @@ nothing about any one capability.
 import contextlib
 import hashlib
 import json
+import re
 import traceback
 from abc import abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -29,8 +30,8 @@ from hrtech.linkage import LinkageError
 from hrtech.networks import NetworkError
 from hrtech.pages import PageError
 from hrtech.privacy import LedgerError, PopulationError
-from hrtech.privacy.marginals import MarginalsError
 from hrtech.quality import QualityError
+from hrtech.release.declared import ReleaseError
 from hrtech.sources import SourceError
 from hrtech.tables import TableError, content_version
 from hrtech.zones import Barrier, Zone
@@ -39,8 +40,14 @@ from resources.keys import KeyFileError, read_or_create_key
 from resources.lake_files import LakeError
 from resources.publisher import ApprovalMissing
 
+
+class StudyNameError(ValueError):
+    """A study's folder has a name that its tables and facts cannot have; the message says which they can."""
+
+
 #: Errors whose message is for the user; each module promises that it holds no value of a restricted table.
 REFUSALS = (
+    StudyNameError,
     SourceError,
     QualityError,
     TableError,
@@ -48,7 +55,7 @@ REFUSALS = (
     TooManyCells,
     LedgerError,
     PopulationError,
-    MarginalsError,
+    ReleaseError,
     LinkageError,
     NetworkError,
     EffectError,
@@ -87,9 +94,9 @@ class Study(dg.Component, Settings):
 
     def build_defs(self, context: dg.ComponentLoadContext) -> dg.Definitions:
         """Build the assets and checks of the study that lies in the folder of this context."""
-        return self.definitions(
-            context.path.name if context.path.is_dir() else context.path.parent.name, context
-        )
+        study = context.path.name if context.path.is_dir() else context.path.parent.name
+        check_study_name(study)
+        return self.definitions(study, context)
 
     @abstractmethod
     def definitions(self, study: str, context: dg.ComponentLoadContext) -> dg.Definitions:
@@ -138,6 +145,19 @@ class Output:
         """The promise to readers as Dagster knows it."""
         days = self.fresh_within_days
         return None if days is None else dg.FreshnessPolicy.time_window(fail_window=timedelta(days=days))
+
+
+def check_study_name(study: str) -> None:
+    """Refuse a name before anything runs: a release would be charged, and then not be told.
+
+    Raises:
+        StudyNameError: It is not written in lower-case letters, digits and underscores.
+    """
+    if not re.fullmatch(r"[a-z0-9_]+", study):
+        raise StudyNameError(
+            f"'{study}' cannot name a study. Use lower-case letters, digits and underscores for its folder, such as "
+            "our_cases"
+        )
 
 
 def key_of(name: str, study: str | None = None) -> dg.AssetKey:
