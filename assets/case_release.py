@@ -21,7 +21,7 @@ from hrtech.facts import facts_from_frame, facts_to_frame, report_to_frame
 from hrtech.privacy.accounting import Charge
 from hrtech.release.declared import ReleaseColumn, ReleaseError, ReleaseSchema, ReleaseSettings
 from hrtech.release.people import one_row_per_person
-from hrtech.release.plan import price
+from hrtech.release.plan import check_cells
 from hrtech.release.public_evaluation import evaluate_publicly
 from hrtech.release.telling import release_facts, release_findings, release_report, restricted_release_report
 from hrtech.release.terms import (
@@ -162,7 +162,7 @@ class CaseRelease(Study, Promised):
         root = context.project_root
         schema = self.schema_of(root)
         if self.promise == "differential-privacy":
-            price(self.settings(), schema)  # refuses what cannot be released before any record is read
+            check_cells(self.settings(), schema)  # refuses what cannot be counted before any record is read
         add_records(assets, self.source, root)
         _people(assets, self)
         _release(assets, self, schema)
@@ -176,6 +176,7 @@ class CaseRelease(Study, Promised):
             assets,
             title=self.title,
             stated=_stated,
+            description=self.purpose,
             synthetic_records=self.synthetic_records,
             licence=self.licence,
             labels=read_labels(resolve_path(codebook, root)) if codebook else None,
@@ -262,6 +263,8 @@ def _release(assets: StudyAssets, study: CaseRelease, schema: ReleaseSchema) -> 
 
 def _private(study: CaseRelease, schema: ReleaseSchema, people: pd.DataFrame):
     """Charge, parameters and draw of a release with differential privacy."""
+    from hrtech.release.plan import price
+
     settings = study.settings()
     charge = price(settings, schema)
 

@@ -7,12 +7,14 @@ the stated share is covered on average.
 """
 
 from functools import lru_cache
+from statistics import NormalDist
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import norm
 
 Floats = NDArray[np.float64]
+
+_NORMAL = NormalDist()
 
 #: Beyond this many standard deviations the bound at zero does not matter.
 _FAR = 6.0
@@ -30,7 +32,7 @@ def _acceptance(confidence: float) -> tuple[Floats, Floats, Floats]:
         for _ in range(60):
             middle = (low + high) / 2
             start = _same_ratio(mu, middle)
-            if norm.cdf(middle - mu) - norm.cdf(start - mu) < confidence:
+            if _NORMAL.cdf(middle - mu) - _NORMAL.cdf(start - mu) < confidence:
                 low = middle
             else:
                 high = middle
@@ -63,7 +65,7 @@ def intervals(direct: Floats, sd: Floats, confidence: float) -> tuple[NDArray[np
         Lower and upper ends, both included, not negative.
     """
     true, left, right = _acceptance(confidence)
-    half = float(norm.ppf((1 + confidence) / 2))
+    half = _NORMAL.inv_cdf((1 + confidence) / 2)
     scaled = direct / np.maximum(sd, 1e-9)
     # a value x is accepted by the true values with left <= x <= right
     low = np.where(scaled > right[-1], scaled - half, np.interp(scaled, right, true, left=0.0))

@@ -119,8 +119,8 @@ EFFECT = {
 
 NOUNS = {
     "cases": {
-        "restricted": "casework evaluation fabricated findings people records",
-        "released": "aggregates expected_errors facts report synthetic_records terms",
+        "restricted": "attacks casework evaluation fabricated findings memorised people rare records synthesizability",
+        "released": "aggregates expected_errors facts files report synthetic_records terms",
         "public": "",
     },
     "linked": {

@@ -75,7 +75,7 @@ def test_other_terms_are_another_release_and_another_charge(cases):
     for change in (
         {"epsilon": 1.5},
         {"reporting_length": 1},
-        {"publish_above": 3.0},
+        {"false_share": 0.2},
         {"synthetic_records": False},
         {"reissue": 1},
     ):
