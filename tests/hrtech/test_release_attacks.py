@@ -149,6 +149,8 @@ def test_singling_out(three):
         assert equal["excess_low"] < 0 < equal["excess_high"] and equal["share"] > 0.1
     impossible = singling_out(people, others, WORLD, rng=np.random.default_rng(9), lengths=(9,))
     assert not impossible.found and "single out nobody" in impossible.says[0]
+    nothing = row(impossible.table, attacker="as many synthetic records")
+    assert np.isnan(nothing["excess"]) and (nothing["excess_low"], nothing["excess_high"]) == (-1, 1)
 
 
 @pytest.mark.slow

@@ -107,6 +107,7 @@ def _with_control(table: pd.DataFrame, confidence: float) -> pd.DataFrame:
             for name in ("as many synthetic records", "other people")
         )
         if not attack["predicates"] or not control["predicates"]:
+            differences.append((attack.name, np.nan, -1.0, 1.0))  # nothing to go by
             continue
         p, q = attack["share"], control["share"]
         p_low, p_high = wilson(attack["singled_out"], attack["predicates"], confidence)
@@ -128,7 +129,7 @@ def _singling_out_says(table: pd.DataFrame) -> tuple[str, ...]:
                 f"No synthetic record alone has {length} attributes together: they single out nobody."
             )
             continue
-        leak = (fair["excess_low"] or 0) > 0
+        leak = fair["excess_low"] > 0
         said.append(
             f"{length} attributes that one synthetic record alone has single out a person in {percent(main['share'])} "
             f"of the cases ({percent(main['low'])} to {percent(main['high'])}), random ones in "
