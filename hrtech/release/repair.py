@@ -13,32 +13,10 @@ from hrtech.release.records import States
 
 _SWEEPS = 5
 _FORBIDDEN = 30.0
-_NEVER = 1e9
-#: A sweep that changes a smaller share of people than this is the last but one.
+_NEVER = 1e15
+#: A sweep with fewer changes than this share of the people is the last but one.
 _STALE = 0.01
 _LONGEST = 3
-
-
-class _Tables:
-    """Counts less targets, and weights, as tables that the loops index."""
-
-    def __init__(
-        self,
-        layout: Layout,
-        targets: dict[int, NDArray[np.float64]],
-        told: dict[int, NDArray[np.bool_]],
-    ) -> None:
-        n = layout.n_attributes
-        longest = min(_LONGEST, max(targets))
-        shapes = {1: (n,), 2: (n, n), 3: (n, n, n) if longest == _LONGEST else (1, 1, 1)}
-        self.over = {k: np.zeros(shapes[k], dtype=np.float32) for k in shapes}
-        self.weight = {k: np.zeros(shapes[k], dtype=np.float32) for k in shapes}
-        for k in range(1, longest + 1):
-            at = tuple(layout.cells(k).T)
-            target = np.where(told[k], np.maximum(targets[k], 0), 0)
-            self.over[k][at] = -target
-            weight = 1.0 if k == 1 else np.sqrt(10 / np.maximum(target, 10))
-            self.weight[k][at] = np.where(told[k], weight, -1.0)
 
 
 def repair(
@@ -63,17 +41,47 @@ def repair(
     from hrtech.release.repair_loops import count_held, sweep
 
     states = states.copy()
-    tables = _Tables(layout, targets, told)
     holds, first_state = _held_by_state(layout)
-    count_held(states, first_state, holds, *(tables.over[k] for k in (1, 2, 3)))
-    arrays = [tables.over[k] for k in (1, 2, 3)] + [tables.weight[k] for k in (1, 2, 3)]
+    tables = (places_of(layout), *(_table(targets, told, k) for k in range(1, _LONGEST + 1)))
+    count_held(states, first_state, holds, tables)
     for k in range(_SWEEPS):
         order = rng.permutation(len(states))
-        changed = sweep(states, order, first_state, holds, *arrays, np.float32(_FORBIDDEN * (1 + k)))
+        changed = sweep(states, order, first_state, holds, tables, np.float32(_FORBIDDEN * (1 + k)))
         if changed < _STALE * len(states):
             break
-    sweep(states, np.arange(len(states)), first_state, holds, *arrays, np.float32(_NEVER))
+    sweep(states, np.arange(len(states)), first_state, holds, tables, np.float32(_NEVER))
     return states
+
+
+def _table(
+    targets: dict[int, NDArray[np.float64]], told: dict[int, NDArray[np.bool_]], length: int
+) -> NDArray[np.float32]:
+    """Counts less targets, nobody counted yet, and weights; shape (combinations, 2), none where none is measured.
+
+    A combination that is not told has a negative weight.
+    """
+    if length not in targets:
+        return np.zeros((0, 2), dtype=np.float32)
+    target = np.where(told[length], np.maximum(targets[length], 0), 0)
+    weight = np.ones(len(target)) if length == 1 else np.sqrt(10 / np.maximum(target, 10))
+    return np.column_stack([-target, np.where(told[length], weight, -1.0)]).astype(np.float32)
+
+
+def places_of(layout: Layout) -> NDArray[np.int64]:
+    """Where pairs and triples lie in their vectors; shape (3, attributes).
+
+    Rows p, t, s: pair (i, j) is number ``p[j] + i``, and triple (i, j, k) is number ``t[j] + i s[j] + k``.
+    """
+    places = np.zeros((3, layout.n_attributes), dtype=np.int64)
+    for group in layout.groups[1:]:
+        own = np.arange(group.first, group.stop, dtype=np.int32)
+        start = np.zeros_like(own)
+        places[0, own] = layout.number(np.column_stack([start, own]))
+        places[2, own] = layout.n_attributes - group.stop
+        if group.stop < layout.n_attributes:
+            after = np.full_like(own, group.stop)
+            places[1, own] = layout.number(np.column_stack([start, own, after])) - group.stop
+    return places
 
 
 def _held_by_state(layout: Layout) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -84,4 +92,4 @@ def _held_by_state(layout: Layout) -> tuple[NDArray[np.int64], NDArray[np.int64]
             held = (np.flatnonzero(state) + group.first).tolist()
             rows.append([*held, -1, -1][:2])
         first.append(len(rows))
-    return np.array(rows, dtype=np.int64), np.array(first, dtype=np.int64)
+    return np.array(rows, dtype=np.int64).reshape(-1, 2), np.array(first, dtype=np.int64)
