@@ -14,7 +14,7 @@ from itertools import combinations as subsets_of
 import numpy as np
 from numpy.typing import NDArray
 
-from hrtech.release.fit import Mixture
+from hrtech.release.fit import Mixture, predicted_moments
 from hrtech.release.layout import Cells, Layout
 from hrtech.release.measured import Measured
 
@@ -43,7 +43,7 @@ def estimate(measured: Measured, mixture: Mixture) -> Estimates:
     """Estimate all counts."""
     longest = measured.scaling.longest
     noisy = {k: measured.moments(k) for k in range(1, longest + 1)}
-    predicted = predicted_moments(measured, mixture)
+    predicted = predicted_moments(measured, mixture.attributes)
     spread = np.sqrt(_spread(measured))
     better = {
         k: _shrunk(noisy[k], predicted[k], measured.sd(k), spread[measured.layout.cells(k)].prod(axis=1))
@@ -65,42 +65,6 @@ def estimate(measured: Measured, mixture: Mixture) -> Estimates:
 def _spread(measured: Measured) -> Floats:
     share = measured.scaling.centre_values
     return share * (1 - share) + 20 / max(measured.people, 20.0)
-
-
-def predicted_moments(measured: Measured, mixture: Mixture) -> dict[int, Floats]:
-    """Centred moments of a mixture, per length in the order of the layout."""
-    layout = measured.layout
-    each = measured.people / mixture.attributes.shape[1]
-    apart = (mixture.attributes - measured.scaling.centre_values[:, None]).astype(np.float32)
-    return product_sums(layout, apart, measured.scaling.longest, each)
-
-
-def product_sums(
-    layout: Layout, columns: NDArray[np.float32], longest: int, times: float = 1.0
-) -> dict[int, Floats]:
-    """Sums over components of the products of a combination's rows, times a factor.
-
-    Args:
-        layout: Combinations.
-        columns: Shape (attributes, components).
-        longest: Longest combinations.
-        times: Factor.
-    """
-    i, j = layout.pairs.T
-    out = {1: columns.sum(axis=1, dtype=np.float64) * times}
-    if longest < 2:
-        return out
-    pairs = columns[i] * columns[j]
-    out[2] = pairs.sum(axis=1, dtype=np.float64) * times
-    for length in range(3, longest + 1):
-        cells = layout.cells(length - 2)[layout.order_by_first(length - 2)]
-        rest = columns[cells[:, 0]]
-        for k in range(1, length - 2):
-            rest = rest * columns[cells[:, k]]
-        out[length] = np.empty(layout.size(length))
-        for block in layout.blocks(length):
-            out[length][block.at] = (pairs[block.pairs] @ rest[block.rest].T).ravel() * times
-    return out
 
 
 def _shrunk(noisy: Floats, predicted: Floats, sd: Floats, spread: Floats) -> Floats:

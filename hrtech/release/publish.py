@@ -16,7 +16,7 @@ from threadpoolctl import threadpool_limits
 from hrtech.counts import render_cells
 from hrtech.release.declared import ReleaseSettings
 from hrtech.release.estimate import Estimates, estimate
-from hrtech.release.fit import Mixture, fit_mixture
+from hrtech.release.fit import Mixture, fit_mixture, product_sums
 from hrtech.release.intervals import intervals
 from hrtech.release.layout import Layout
 from hrtech.release.measured import Measured
@@ -71,7 +71,7 @@ def draft(measured: Measured, rng: np.random.Generator) -> Draft:
     with threadpool_limits(1):
         mixture = fit_mixture(measured, rng)
         estimates = estimate(measured, mixture)
-        number = max(int(round(measured.people)), 0)
+        number = max(round(measured.people), 0)
         people = sample_people(mixture, measured.layout, number, rng)
         return Draft(measured, mixture, estimates, scores(measured.layout, estimates), people)
 
@@ -150,8 +150,6 @@ def _told_of_length(
 
 def count_people(states: States, layout: Layout) -> dict[int, NDArray[np.int64]]:
     """Count every combination in synthetic people, per length in the order of the layout."""
-    from hrtech.release.estimate import product_sums
-
     totals = {k: np.zeros(layout.size(k), dtype=np.int64) for k in range(1, layout.longest + 1)}
     distinct, times = np.unique(states, axis=0, return_counts=True)
     held = holders(distinct, layout)

@@ -48,8 +48,10 @@ def sample_people(mixture: Mixture, layout: Layout, people: int, rng: np.random.
 
 def holders(states: States, layout: Layout) -> NDArray[np.uint8]:
     """Zeros and ones of people in given states; shape (people, attributes)."""
-    parts = [group.states[states[:, g]] for g, group in enumerate(layout.groups)]
-    return np.hstack(parts).astype(np.uint8)
+    held = np.zeros((len(states), layout.n_attributes), dtype=np.uint8)
+    for g, group in enumerate(layout.groups):
+        held[:, group.first : group.stop] = group.states[states[:, g]]
+    return held
 
 
 def as_table(states: States, layout: Layout) -> pd.DataFrame:
@@ -63,9 +65,7 @@ def as_table(states: States, layout: Layout) -> pd.DataFrame:
             columns[column.name] = _lists(held[:, own], column.attributes)
         else:
             labels = np.array([None, *column.attributes], dtype=object)
-            codes = (
-                held[:, own] @ np.arange(1, len(own) + 1, dtype=np.int64) if own else np.zeros(len(held), int)
-            )
+            codes = held[:, own] @ np.arange(1, len(own) + 1, dtype=np.int64)
             columns[column.name] = pd.Series(labels[codes], dtype="str")
     return pd.DataFrame(columns, index=pd.RangeIndex(len(held)))
 
