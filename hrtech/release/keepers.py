@@ -67,6 +67,7 @@ def run_attacks(
             },
         )
         for row in rows(near.table)
+        if row["nearer"] + row["farther"]
     ]
     return pd.DataFrame(
         [

@@ -1,0 +1,132 @@
+"""What a CaseRelease may declare, through real runs: either promise, hierarchies, what cannot be, and no records."""
+
+import pytest
+from studies import failures, materialised, plain
+
+from hrtech.counts import parse_attributes
+from resources.lake import read_table
+
+COUNTRIES = {"Norland": "North", "Sudland": "South", "Mitland": "South"}
+COLUMNS = [
+    {"name": "id", "role": "identifier", "unique": True},
+    {"name": "status", "role": "category", "values": ["Adult", "Minor"]},
+    {"name": "age", "role": "category", "values": ["0-17", "18+"]},
+    {"name": "country", "role": "category", "values": list(COUNTRIES)},
+    {"name": "region", "role": "category", "values": ["North", "South"]},
+    {"name": "means", "role": "multi_valued", "separator": ";", "values": ["debt", "threats", "drugs"]},
+    {"name": "kin", "role": "category", "values": ["0", "1"]},
+]
+RELEASE = {
+    "population": "people",
+    "purpose": "Show what is done to whom",
+    "source": {"path": "cases.csv", "columns": COLUMNS},
+    "hierarchies": [{"column": "country", "parent": "region", "values": COUNTRIES}],
+    "impossible": [
+        {"one": {"status": "Adult"}, "other": {"age": "0-17"}, "says": "the definition of adult"},
+        {"one": {"status": "Minor"}, "other": {"age": "18+"}, "says": "the definition of minor"},
+    ],
+    "reporting_length": 2,
+}
+PRIVATE = RELEASE | {"epsilon": 4.0, "delta": 1e-6, "people": {"number": 900, "says": "the annual report"}}
+BY_K = RELEASE | {"promise": "k-anonymity", "k_anonymity": {"k": 10}}
+
+
+def row(n):
+    country = list(COUNTRIES)[n % 3]
+    young = n % 4 == 0
+    means = ";".join(m for k, m in enumerate(("debt", "threats", "drugs")) if (n // (k + 1)) % 2)
+    # the region is left blank in places: it follows from the country
+    region = "" if n % 5 == 0 else COUNTRIES[country]
+    return (
+        f"p{n}",
+        "Minor" if young else "Adult",
+        "0-17" if young else "18+",
+        country,
+        region,
+        means,
+        str(n % 7 == 0 and 1),
+    )
+
+
+@pytest.fixture
+def cases(project):
+    header = ",".join(c["name"] for c in COLUMNS)
+    text = "\n".join(",".join(map(str, row(n))).replace("False", "0") for n in range(900))
+    project.file("cases.csv", f"{header}\n{text}\n")
+    return project
+
+
+def released(project, home, terms):
+    project.study("cases", "CaseRelease", **terms)
+    result = project.run("cases")
+    assert result.success, failures(result)
+    tables = {
+        noun: read_table(home, "released", ("cases", noun))
+        for noun in ("aggregates", "terms", "synthetic_records")
+        if f"cases/{noun}" in materialised(result)
+    }
+    return result, tables
+
+
+@pytest.mark.parametrize("terms", [PRIVATE, BY_K], ids=["private", "by k"])
+def test_either_promise_keeps_what_is_public_knowledge(cases, home, terms):
+    result, tables = released(cases, home, terms)
+    records, aggregates = tables["synthetic_records"], tables["aggregates"]
+    told = [parse_attributes(text) for text in aggregates["attributes"]]
+    assert len(records) > 500 and len(told) > 15
+    assert not ((records["status"] == "Adult") & (records["age"] == "0-17")).any()
+    assert not any({("status", "Adult"), ("age", "0-17")} <= set(one) for one in told)
+    known = records["country"].notna()
+    assert known.sum() > 500
+    assert (records.loc[known, "region"] == records.loc[known, "country"].map(COUNTRIES)).all()
+    # "0" says no: it is no attribute and in no record
+    assert ("kin", "0") not in {one for several in told for one in several}
+    assert not (records["kin"] == "0").any()
+    assert "cases/files" in materialised(result) and "cases/casework" in materialised(result)
+
+
+def test_a_declared_number_of_people_is_not_measured(cases, home):
+    _, tables = released(cases, home, PRIVATE)
+    terms = dict(zip(tables["terms"]["term"], tables["terms"]["value"], strict=True))
+    assert terms["people"] == terms["people_low"] == terms["people_high"] == "900"
+    assert "the annual report" in terms["says"]
+    assert len(tables["synthetic_records"]) == 900
+
+
+def test_by_k_claims_no_epsilon_and_rounds_down(cases, home):
+    result, tables = released(cases, home, BY_K)
+    assert (tables["aggregates"]["count"] % 10 == 0).all() and tables["aggregates"]["count"].min() >= 10
+    assert "low" not in tables["aggregates"]
+    made = plain(materialised(result)["cases/aggregates"].metadata)
+    assert made["rho"] == 0
+
+
+def test_zeros_that_matter_are_released(cases, home):
+    _, tables = released(cases, home, PRIVATE | {"sensitive_zeros": ["kin"]})
+    assert (tables["synthetic_records"]["kin"] == "0").sum() > 500
+
+
+def test_aggregates_alone(cases, home):
+    result, tables = released(cases, home, PRIVATE | {"synthetic_records": False})
+    assert set(tables) == {"aggregates", "terms"}
+    assert "cases/attacks" not in materialised(result)
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"epsilon": None}, "epsilon and delta"),
+        ({"k_anonymity": {"k": 5}}, "promise k-anonymity"),
+        ({"promise": "k-anonymity"}, "needs its terms"),
+        ({"sensitive_zeros": ["nothing"]}, "nothing"),
+        ({"reporting_length": 6}, "reporting_length"),
+        ({"epsilon": 13.0}, "epsilon"),
+        ({"hierarchies": [{"column": "country", "parent": "nowhere"}]}, "country"),
+        ({"impossible": [{"one": {"age": "99"}, "other": {"status": "Adult"}, "says": "nobody"}]}, "99"),
+    ],
+)
+def test_what_cannot_be_promised_does_not_load(cases, change, told):
+    cases.study("cases", "CaseRelease", **(PRIVATE | change))
+    with pytest.raises(Exception) as refused:
+        cases.load()
+    assert told in str(refused.getrepr(style="short", chain=True))
