@@ -1,6 +1,6 @@
 """What a CaseRelease may declare besides its source: public knowledge about the columns, and k-anonymity's terms."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
 
@@ -70,13 +70,11 @@ class Promised(Settings):
     promise: Literal["differential-privacy", "k-anonymity"] = Field(
         default="differential-privacy", description="What the release promises to the people in the records."
     )
-    epsilon: float | None = Field(
-        default=None, gt=0, le=12, description="Privacy loss of this release at delta; lower protects more."
+    epsilon: Annotated[float, Field(gt=0, le=12)] | None = Field(
+        default=None, description="Privacy loss of this release at delta; lower protects more."
     )
-    delta: float | None = Field(
+    delta: Annotated[float, Field(gt=0, lt=1e-3)] | None = Field(
         default=None,
-        gt=0,
-        lt=1e-3,
         description="Probability that the loss is larger; far below 1 / people.",
     )
     k_anonymity: KAnonymity | None = Field(

@@ -115,7 +115,7 @@ def test_aggregates_alone(cases, home):
 @pytest.mark.parametrize(
     ("change", "told"),
     [
-        ({"epsilon": None}, "epsilon and delta"),
+        ({"epsilon": None}, "epsilon"),
         ({"k_anonymity": {"k": 5}}, "promise k-anonymity"),
         ({"promise": "k-anonymity"}, "needs its terms"),
         ({"sensitive_zeros": ["nothing"]}, "nothing"),
