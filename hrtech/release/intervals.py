@@ -62,7 +62,7 @@ def intervals(direct: Floats, sd: Floats, confidence: float) -> tuple[NDArray[np
         confidence: Share of intervals that cover the true count.
 
     Returns:
-        Lower and upper ends, both included, not negative.
+        Lower and upper ends, both included, not negative; the whole numbers around an interval that holds none.
     """
     true, left, right = _acceptance(confidence)
     half = _NORMAL.inv_cdf((1 + confidence) / 2)
@@ -71,11 +71,13 @@ def intervals(direct: Floats, sd: Floats, confidence: float) -> tuple[NDArray[np
     low = np.where(scaled > right[-1], scaled - half, np.interp(scaled, right, true, left=0.0))
     high = np.where(scaled > left[-1], scaled + half, np.interp(scaled, left, true, left=true[0]))
     known = sd <= 0
-    lower = np.where(known, direct, low * sd)
-    upper = np.where(known, direct, high * sd)
+    lower = np.maximum(np.where(known, direct, low * sd), 0) - 1e-9
+    upper = np.maximum(np.where(known, direct, high * sd), 0) + 1e-9
+    first, last = np.ceil(lower), np.floor(upper)
+    none = first > last
     return (
-        np.maximum(np.ceil(lower - 1e-9), 0).astype(np.int64),
-        np.maximum(np.floor(upper + 1e-9), 0).astype(np.int64),
+        np.where(none, last, first).astype(np.int64),
+        np.where(none, first, last).astype(np.int64),
     )
 
 
