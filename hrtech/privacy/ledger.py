@@ -8,13 +8,15 @@ Here: pure rules over entries; this is also the public face of the parts (`accou
 `statements`). Databases, files and clocks are in `resources.privacy_ledger`.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from hrtech.privacy.accounting import Charge, epsilon_of, rho_of, total
 from hrtech.privacy.canonical_json import canonical_json
 from hrtech.privacy.chain import Entry, Head, ledger_id, mac, sealed, verify_chain
+from hrtech.privacy.composition import Spent, composed, epsilon_left
 from hrtech.privacy.errors import (
     ApprovalMissing,
     BudgetExhausted,
@@ -51,6 +53,7 @@ __all__ = [
     "asset_key",
     "budget_body",
     "budget_of",
+    "charges_of",
     "check_request",
     "epsilon_of",
     "find_entry",
@@ -65,6 +68,9 @@ __all__ = [
     "total",
     "verify_chain",
 ]
+
+#: One way to write a part, or two spellings of one year would pass as two parts with different people.
+_PART: Final = re.compile(r"[a-z0-9][a-z0-9_.-]*")
 
 
 @dataclass(frozen=True)
@@ -84,6 +90,10 @@ class ReleaseRequest:
         purpose: Why, in words.
         approvers: Names of those who approve.
         reissue: Raised by one for a fresh draw of the same release, at a new charge.
+        series: Series of releases that this one is a part of, or None. Releases of one population by one study with
+            the same series and different parts are about disjoint people, and compose in parallel
+            (`hrtech.privacy.composition`). Nobody checks that here: `hrtech.release.series` makes such parts.
+        part: Its part: lower case, digits, `_ . -`.
     """
 
     population: str
@@ -97,6 +107,8 @@ class ReleaseRequest:
     purpose: str
     approvers: Sequence[str] = ()
     reissue: int = 0
+    series: str | None = None
+    part: str | None = None
 
     def __post_init__(self) -> None:
         for name in ("population", "study", "asset", "mechanism", "purpose"):
@@ -111,6 +123,7 @@ class ReleaseRequest:
         if not self.inputs:
             raise ValueError("A release request names the content of at least one input.")
         _check_texts("approvers", self.approvers)
+        _check_series(self.series, self.part)
         canonical_json(self.parameters, "parameters")
         if (self.barrier == "differential-privacy") == self.charge.is_zero:
             raise ValueError(
@@ -123,6 +136,22 @@ class ReleaseRequest:
     def shown(self) -> str:
         """The asset as messages name it."""
         return asset_key(self.study, self.asset)
+
+    def spent(self) -> Spent:
+        """What it would charge its population."""
+        series = None if self.series is None else (self.study, self.series)
+        return Spent(self.charge, series, self.part or "")
+
+
+def _check_series(series: str | None, part: str | None) -> None:
+    if series is None and part is None:
+        return
+    if series is None or part is None:
+        raise ValueError("A release request names both series and part, or neither.")
+    if not isinstance(series, str) or not series.strip() or series != series.strip():
+        raise ValueError("A release request's series is a text without blanks around it.")
+    if not isinstance(part, str) or not _PART.fullmatch(part):
+        raise ValueError("A release request's part is lower case letters, digits, and _ . - inside: 2024-03.")
 
 
 def _check_texts(name: str, values: Any) -> None:
@@ -153,8 +182,14 @@ def release_key(secret: bytes, request: ReleaseRequest, population: str | None =
         "parameters": request.parameters,
         "inputs": request.inputs,
         "reissue": request.reissue,
+        **_series_told(request),
     }
     return mac(secret, "release", canonical_json(identity, "request"))
+
+
+def _series_told(request: ReleaseRequest) -> dict[str, Any]:
+    # nothing where there is no series: keys and entries are what they were before there were series
+    return {} if request.series is None else {"series": request.series, "part": request.part}
 
 
 def asset_key(study: str, asset: str) -> str:
@@ -173,13 +208,24 @@ def charge_of(entry: Entry) -> Charge:
     return Charge(content["rho"], content["delta"])
 
 
-def spent_on(entries: Sequence[Entry], population: Population) -> Charge:
-    """Add up what was ever charged to a population under any of its names."""
-    return total(
-        charge_of(entry)
+def charges_of(entries: Sequence[Entry], population: Population) -> list[Spent]:
+    """List what was ever charged to a population under any of its names, with the people it concerns."""
+    return [
+        Spent(charge_of(entry), series_of(entry), entry.content.get("part") or "")
         for entry in entries
         if entry.kind == "reserved" and entry.population in population.names
-    )
+    ]
+
+
+def series_of(entry: Entry) -> tuple[str, str] | None:
+    """Return study and name of the series that a reservation is a part of, if it is."""
+    content = entry.content
+    return (content["study"], content["series"]) if "series" in content else None
+
+
+def spent_on(entries: Sequence[Entry], population: Population) -> Charge:
+    """Compose what was ever charged to a population: sums, and the largest part of each series."""
+    return composed(charges_of(entries, population))
 
 
 @dataclass(frozen=True)
@@ -188,10 +234,11 @@ class Account:
 
     Attributes:
         population: Whose account.
-        spent: Everything charged so far.
+        spent: Everything charged so far, of each series its largest part.
         epsilon_spent: The same as epsilon, at the population's delta.
-        epsilon_left: Largest epsilon that one further release can be granted, at the population's delta. Epsilons
-            do not add up (their rho do), so spent and left together are more than the budget.
+        epsilon_left: Largest epsilon that one further release of everybody can be granted, at the population's
+            delta; a release of a smaller part of a series can be granted more. Epsilons do not add up (their rho do),
+            so spent and left together are more than the budget.
     """
 
     population: Population
@@ -202,14 +249,13 @@ class Account:
 
 def account_of(entries: Sequence[Entry], population: Population) -> Account:
     """Work out where a population stands."""
-    spent = spent_on(entries, population)
-    delta = population.delta
-    left = max(0.0, rho_of(population.epsilon, delta, spent.delta) - spent.rho)
+    charges = charges_of(entries, population)
+    spent, delta = composed(charges), population.delta
     return Account(
         population=population,
         spent=spent,
         epsilon_spent=epsilon_of(spent.rho, delta, spent.delta),
-        epsilon_left=epsilon_of(left, delta) if spent.delta < delta else 0.0,
+        epsilon_left=epsilon_left(charges, population.epsilon, delta),
     )
 
 
@@ -230,15 +276,16 @@ def check_request(entries: Sequence[Entry], population: Population, request: Rel
         )
     if charge.is_zero:
         return
-    after = total([spent_on(entries, population), charge])
+    before, further = charges_of(entries, population), request.spent()
+    after = composed([*before, further])
     if epsilon_of(after.rho, delta, after.delta) > population.epsilon:
-        account = account_of(entries, population)
+        spent = composed(before)
         raise BudgetExhausted(
             population.name,
             asked,
-            account.epsilon_left,
+            epsilon_left(before, population.epsilon, delta, further.series, further.part),
             population.epsilon,
-            account.epsilon_spent,
+            epsilon_of(spent.rho, delta, spent.delta),
             population.may_raise,
         )
     limit = population.approve_above
@@ -275,4 +322,5 @@ def reservation_body(request: ReleaseRequest) -> dict[str, Any]:
         "approvers": list(request.approvers),
         "rho": request.charge.rho,
         "delta": request.charge.delta,
+        **_series_told(request),
     }

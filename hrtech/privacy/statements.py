@@ -2,9 +2,10 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from hrtech.privacy.accounting import epsilon_of
+from hrtech.privacy.accounting import Charge, epsilon_of
 from hrtech.privacy.chain import Entry
-from hrtech.privacy.ledger import account_of, asset_key, charge_of, find_entry, ledger_id
+from hrtech.privacy.composition import Series, largest, parts_of
+from hrtech.privacy.ledger import account_of, asset_key, charge_of, charges_of, find_entry, ledger_id
 from hrtech.privacy.populations import Population
 
 
@@ -53,6 +54,7 @@ def _account_lines(entries: Sequence[Entry], population: Population) -> list[str
         f"{account.spent.delta:.6g})",
         f"  left     one further release of up to epsilon {account.epsilon_left:.6g} (losses add up in rho, not in "
         "epsilon)",
+        *_series_lines(entries, population),
     ]
     for entry in entries:
         if entry.population not in population.names:
@@ -68,22 +70,45 @@ def _account_lines(entries: Sequence[Entry], population: Population) -> list[str
     return lines
 
 
+def _series_lines(entries: Sequence[Entry], population: Population) -> list[str]:
+    """What each series spent: its parts are about different people, so that only the largest counts."""
+    lines = []
+    for series, parts in sorted(parts_of(charges_of(entries, population)).items()):
+        charges = {part: charge for part, charge in sorted(parts.items()) if not charge.is_zero}
+        if charges:
+            told = ", ".join(f"{part} {_epsilon(charge, population)}" for part, charge in charges.items())
+            lines.append(
+                f"  series   {_series_name(series)}: epsilon by part: {told}; each person is in one part, so the "
+                f"series spent epsilon {_epsilon(largest(charges.values()), population)}"
+            )
+    return lines
+
+
+def _series_name(series: Series) -> str:
+    study, name = series
+    return f"{name} of {study}"
+
+
+def _epsilon(charge: Charge, population: Population) -> str:
+    return f"{epsilon_of(charge.rho, population.delta, charge.delta):.6g}"
+
+
 def _release_lines(entries: Sequence[Entry], entry: Entry, population: Population) -> list[str]:
     content, charge = entry.content, charge_of(entry)
     committed = find_entry(entries, "committed", entry.release_key)
     cost = (
-        f"epsilon {epsilon_of(charge.rho, population.delta, charge.delta):.6g} (rho {charge.rho:.6g}, delta "
-        f"{charge.delta:.6g})"
+        f"epsilon {_epsilon(charge, population)} (rho {charge.rho:.6g}, delta {charge.delta:.6g})"
         if not charge.is_zero
         else "no charge, no claim of epsilon"
     )
     name = asset_key(content["study"], content["asset"])
+    part = f", part {content['part']} of series {content['series']}" if "series" in content else ""
     draw = f", draw {content['reissue'] + 1}" if content["reissue"] else ""
     state = f"released as entry {committed.sequence}" if committed else "charged, not released yet"
     approvers = f"; approved by {', '.join(content['approvers'])}" if content["approvers"] else ""
     return [
         f"  {_moment(entry)}  entry {entry.sequence}  {name}: {content['barrier']}, "
-        f"{content['mechanism']}{draw}; {cost}; {state}; key {entry.release_key[:16]}",
+        f"{content['mechanism']}{draw}{part}; {cost}; {state}; key {entry.release_key[:16]}",
         f"    why: {' '.join(content['purpose'].split())}{approvers}",
     ]
 

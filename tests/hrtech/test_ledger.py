@@ -71,6 +71,7 @@ def written(*requests, population="people"):
         {"inputs": {"records": "cd" * 32}},
         {"reissue": 1},
         {"barrier": "k-anonymity", "charge": Charge(0.0)},
+        {"series": "yearly", "part": "2024"},
     ],
 )
 def test_what_decides_the_bytes_is_in_the_key(change):
@@ -160,6 +161,12 @@ def test_canonical_json_names_the_place_not_the_value(value, place):
         ({"charge": Charge(0.0)}, "charge above 0"),
         ({"barrier": "k-anonymity"}, "claims no epsilon"),
         ({"barrier": "disclosure-control"}, "claims no epsilon"),
+        ({"series": "yearly"}, "both series and part"),
+        ({"part": "2024"}, "both series and part"),
+        ({"series": " yearly", "part": "2024"}, "series is a text"),
+        ({"series": "yearly", "part": "2024 "}, "part is lower case"),
+        ({"series": "yearly", "part": "2024-Q1"}, "part is lower case"),
+        ({"series": "yearly", "part": 2024}, "part is lower case"),
     ],
 )
 def test_requests_that_are_none(change, message):
@@ -264,3 +271,114 @@ def test_the_statement_says_who_what_when_why_and_what_is_left():
     assert statement(entries, {"people": PEOPLE}) == text
     assert "No file of the register names people" in statement(entries, {})
     assert statement([]) == "Privacy ledger: nothing was ever released.\n"
+
+
+def in_part(part, epsilon, delta=0.0, series="yearly", **changes):
+    return asking(epsilon, delta, series=series, part=part, **changes)
+
+
+def test_parts_of_a_series_are_about_different_people():
+    requests = [in_part(str(year), 1.5) for year in range(2000, 2030)]
+    for count, request in enumerate(requests):
+        rules.check_request(written(*requests[:count]), PEOPLE, request)
+    entries = written(*requests)
+    assert rules.spent_on(entries, PEOPLE) == requests[0].charge
+    assert rules.account_of(entries, PEOPLE).epsilon_spent == pytest.approx(1.5)
+
+
+def test_within_a_part_charges_add_up():
+    entries = written(in_part("2023", 1.5), in_part("2024", 1.0), in_part("2023", 1.5, reissue=1))
+    assert rules.spent_on(entries, PEOPLE).rho == pytest.approx(2 * in_part("2023", 1.5).charge.rho)
+    with pytest.raises(BudgetExhausted) as caught:
+        rules.check_request(entries, PEOPLE, in_part("2023", 3.9))
+    rules.check_request(entries, PEOPLE, in_part("2024", 2.0))
+    # what a refusal says is left in this part is left there, and not a little more
+    free = PEOPLE.model_copy(update={"approve_above": None})
+    rules.check_request(entries, free, in_part("2023", caught.value.left * (1 - 1e-9)))
+    with pytest.raises(BudgetExhausted):
+        rules.check_request(entries, free, in_part("2023", caught.value.left * (1 + 1e-6)))
+    with pytest.raises(BudgetExhausted) as caught:
+        rules.check_request(entries, free, in_part("2024", 3.99))
+    assert caught.value.left > rules.account_of(entries, PEOPLE).epsilon_left
+    rules.check_request(entries, free, in_part("2024", caught.value.left * (1 - 1e-9)))
+    with pytest.raises(BudgetExhausted):
+        rules.check_request(entries, free, in_part("2024", caught.value.left * (1 + 1e-6)))
+
+
+def test_series_of_other_names_and_studies_add_up():
+    one = in_part("2023", 1.0)
+    for other in (
+        in_part("2024", 1.0, series="monthly"),
+        in_part("2024", 1.0, study="other"),
+        asking(1.0),
+    ):
+        assert rules.spent_on(written(one, other), PEOPLE).rho == pytest.approx(2 * one.charge.rho)
+
+
+def test_delta_of_a_series_is_that_of_its_largest_part():
+    entries = written(in_part("2023", 1.0, 0.6e-6), in_part("2024", 0.5, 0.3e-6))
+    spent = rules.spent_on(entries, PEOPLE)
+    assert (spent.rho, spent.delta) == (in_part("2023", 1.0, 0.6e-6).charge.rho, 0.6e-6)
+    # rho and delta each have their own largest part
+    entries = written(in_part("2023", 1.0, 0.1e-6), in_part("2024", 0.5, 0.3e-6))
+    spent = rules.spent_on(entries, PEOPLE)
+    assert (spent.rho, spent.delta) == (in_part("2023", 1.0, 0.1e-6).charge.rho, 0.3e-6)
+    with pytest.raises(BudgetExhausted):
+        rules.check_request(entries, PEOPLE, in_part("2024", 0.1, 0.8e-6))
+    rules.check_request(entries, PEOPLE, in_part("2025", 0.1, 0.8e-6))
+
+
+SPENT = st.lists(
+    st.tuples(
+        st.sampled_from([None, "yearly", "monthly"]),
+        st.sampled_from(["a", "b", "c"]),
+        st.floats(0, 1),
+        st.floats(0, 1e-7),
+    ),
+    max_size=8,
+)
+
+
+@given(SPENT)
+@settings(deadline=None)
+def test_what_is_charged_covers_everybody_and_never_more_than_the_sum(listed):
+    from hrtech.privacy.composition import Spent, composed
+
+    spent = [
+        Spent(Charge(rho, delta), series and ("s", series), part if series else "")
+        for series, part, rho, delta in listed
+    ]
+    charged = composed(spent)
+    everything = rules.total(one.charge for one in spent)
+    # every sum is rounded up
+    assert charged.rho <= everything.rho * (1 + 1e-12) and charged.delta <= everything.delta * (1 + 1e-12)
+    for year in "abc":
+        for month in "abc":
+            # somebody in these parts meets these releases, and all outside of any series
+            own = rules.total(
+                one.charge
+                for one in spent
+                if one.series is None or one.part == {"yearly": year, "monthly": month}[one.series[1]]
+            )
+            assert own.rho <= charged.rho and own.delta <= charged.delta
+
+
+def test_entries_without_a_series_are_what_they_were():
+    assert "series" not in rules.reservation_body(REQUEST) and "part" not in rules.reservation_body(REQUEST)
+    body = rules.reservation_body(in_part("2024", 1.0))
+    assert (body["series"], body["part"]) == ("yearly", "2024")
+    assert rules.release_key(SECRET, in_part("2024", 1.0)) != rules.release_key(SECRET, in_part("2025", 1.0))
+
+
+def test_the_statement_says_how_parts_share_a_series():
+    zero = dataclasses.replace(
+        REQUEST, charge=Charge(0.0), barrier="k-anonymity", series="plain", part="2024"
+    )
+    text = statement(written(in_part("2023", 1.5), in_part("2024", 1.0), asking(0.5), zero))
+    assert (
+        "series   yearly of cases: epsilon by part: 2023 1.5, 2024 1; each person is in one part, so the series "
+        "spent epsilon 1.5\n"
+    ) in text
+    assert "marginals 1, part 2024 of series yearly; epsilon 1 " in text
+    assert "plain of cases" not in text
+    assert "series" not in statement(written(REQUEST))

@@ -71,6 +71,22 @@ def test_a_changed_parameter_is_a_new_charge(place, ask):
     assert kinds(place).count("reserved") == 5
 
 
+def test_a_series_charges_its_largest_part(place, ask):
+    ledger = place.ledger()
+    part = {"series": "yearly", "inputs": {"records": "2023"}}
+    first = ledger.release(ask(3.0, part="2023", **part), noise)
+    second = ledger.release(ask(3.0, part="2024", **part), noise)
+    assert first.key != second.key and first.artefacts != second.artefacts
+    assert second.spent == first.spent == first.charge
+    with pytest.raises(BudgetExhausted):
+        ledger.release(ask(3.0, part="2024", reissue=1, **part), never)
+    with pytest.raises(BudgetExhausted):
+        ledger.release(ask(3.0, part="2024", **part | {"series": "monthly"}), never)
+    assert ledger.release(ask(3.0, part="2023", **part), never).artefacts == first.artefacts
+    assert "part 2024 of series yearly" in ledger.statement()
+    assert kinds(place) == ["created", "budget", "reserved", "committed", "reserved", "committed"]
+
+
 def test_an_exhausted_budget_charges_nothing(place, ask):
     ledger = place.ledger()
     ledger.release(ask(3.0), noise)
