@@ -32,7 +32,7 @@ class Figure:
         target: The target, as it is written.
         n: Repetitions, rows or cells behind it.
         interval: Interval of the figure, where it was repeated.
-        reached: Whether the target holds.
+        reached: Whether the target holds; None where nothing is judged.
     """
 
     id: str
@@ -43,7 +43,7 @@ class Figure:
     target: str
     n: int
     interval: tuple[float, float] | None
-    reached: bool
+    reached: bool | None
 
 
 def figure(
@@ -67,12 +67,14 @@ def tell(one: Figure) -> None:
     print(json.dumps(asdict(one), ensure_ascii=False), flush=True)
 
 
-def arguments(description: str) -> argparse.Namespace:
-    """Read `--data`, `--size` and `--seed`."""
+def arguments(description: str, **more: str) -> argparse.Namespace:
+    """Read `--data`, `--size`, `--seed`, and options of one benchmark, named with what they mean."""
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--data", type=Path, default=None, help="a data file; by default the mock world")
     parser.add_argument("--size", choices=("small", "full"), default="small")
     parser.add_argument("--seed", type=int, default=1)
+    for name, meaning in more.items():
+        parser.add_argument(f"--{name}", default=None, help=meaning)
     return parser.parse_args()
 
 
