@@ -1,4 +1,7 @@
-"""`python -m resources.privacy_ledger create | verify | statement | backup FILE | restore FILE`, for an operator."""
+"""`python -m resources.privacy_ledger COMMAND`, for an operator.
+
+create | verify | statement | again KEY FOLDER | backup FILE | restore FILE
+"""
 
 import argparse
 import os
@@ -57,6 +60,10 @@ def _parser() -> argparse.ArgumentParser:
     commands.add_parser("statement", help="print what was spent on whom, when and why").set_defaults(
         command=_statement
     )
+    again = commands.add_parser("again", help="write the files of a past release, byte for byte")
+    again.add_argument("key", help="release key, or its first 16 digits as the statement tells them")
+    again.add_argument("folder", type=Path, help="folder to write to; made, or empty")
+    again.set_defaults(command=_again)
     for name, command, text in (
         ("backup", _backup, "copy the ledger into a new SQLite file"),
         ("restore", _restore, "copy a backup into an empty ledger"),
@@ -82,6 +89,22 @@ def _verify(ledger: PrivacyLedger, options: argparse.Namespace) -> str:
 def _statement(ledger: PrivacyLedger, options: argparse.Namespace) -> str:
     text = ledger.statement() if options.populations else statement(ledger.entries())
     return text.rstrip()
+
+
+def _again(ledger: PrivacyLedger, options: argparse.Namespace) -> str:
+    artefacts = ledger.again(options.key)
+    folder: Path = options.folder
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise ValueError(f"{folder} is no empty folder; a past release never replaces anything.")
+    for name in artefacts:
+        if name != Path(name).name or "\\" in name or name.startswith("."):
+            raise ValueError(f"{name!r} is no name of a file: nothing was written.")
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    for name, content in sorted(artefacts.items()):
+        descriptor = os.open(folder / name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+    return f"{len(artefacts)} files written to {folder}: {', '.join(sorted(artefacts))}. Nothing was charged."
 
 
 def _backup(ledger: PrivacyLedger, options: argparse.Namespace) -> str:

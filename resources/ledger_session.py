@@ -10,18 +10,28 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import Connection
 
 from hrtech.privacy import ledger as rules
 from hrtech.privacy.canonical_json import canonical_json
 from hrtech.privacy.chain import Entry, Head, ledger_id, mac, sealed, verify_chain
-from hrtech.privacy.ledger import Charge, KeyMissing, LedgerRolledBack, LedgerTampered, MechanismChanged
+from hrtech.privacy.ledger import (
+    Charge,
+    KeyMissing,
+    LedgerRolledBack,
+    LedgerTampered,
+    MechanismChanged,
+    ReleaseUnknown,
+)
 from hrtech.privacy.populations import Population
 from resources.keys import KeyFileError, read_key, read_or_create_key
 from resources.ledger_database import LedgerDatabase
 from resources.ledger_witness import manifest_of, read_witnesses, write_witness
+
+#: So many digits of a release key are told by the statement and name a release.
+_SHORTEST_KEY: Final = 16
 
 
 @dataclass(frozen=True)
@@ -168,6 +178,24 @@ class LedgerSession:
                 self._artefacts_of(connection, entry)
         return entries
 
+    def again(self, key: str) -> dict[str, bytes]:
+        """Return the bytes of a release that was committed; nothing is written.
+
+        Args:
+            key: Release key, or at least the 16 first digits of it, as the statement tells them.
+
+        Raises:
+            ReleaseUnknown: No committed release has this key, or several begin like this.
+            LedgerError: The ledger cannot be trusted or reached.
+        """
+        if not self.database.exists():
+            self._refuse_lost()
+            raise ReleaseUnknown(f"There is no ledger at {self.database.shown}: nothing was ever released.")
+        secret, known = self._secret(), self.known()
+        with self.database.reading() as connection:
+            entries = self._verified(connection, secret, known)
+            return self._artefacts_of(connection, _committed_as(entries, key))
+
     def reserve(
         self, secret: bytes, key: str, population: Population, request: rules.ReleaseRequest
     ) -> Release | None:
@@ -274,6 +302,28 @@ class LedgerSession:
                 f"The bytes that the ledger keeps of entry {committed.sequence} are not those that were committed."
             )
         return {name: content for name, _, content in found}
+
+
+def _committed_as(entries: Sequence[Entry], key: str) -> Entry:
+    wanted = key.strip().lower()
+    if len(wanted) < _SHORTEST_KEY:
+        raise ReleaseUnknown(
+            f"A release key has 64 digits, of which the first {_SHORTEST_KEY} are enough: the statement tells them."
+        )
+    found = [entry for entry in entries if entry.release_key.startswith(wanted)]
+    committed = [entry for entry in found if entry.kind == "committed"]
+    if len(committed) > 1:
+        raise ReleaseUnknown(
+            f"Several releases have a key that begins with {wanted[:16]}: give all 64 digits."
+        )
+    if committed:
+        return committed[0]
+    if found:
+        raise ReleaseUnknown(
+            f"The release {wanted[:16]} was charged as entry {found[0].sequence} but never drawn to its end: there "
+            "are no bytes of it. Run its study again; that draws on the charge that is there."
+        )
+    raise ReleaseUnknown(f"This ledger holds no release {wanted[:16]}. The statement lists all.")
 
 
 def _check_covered(request: rules.ReleaseRequest, charged: Charge) -> None:

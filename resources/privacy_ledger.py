@@ -82,6 +82,18 @@ class PrivacyLedger(dg.ConfigurableResource):
         session.witness(Head(released.ledger_id, released.sequence, released.head))
         return released
 
+    def again(self, key: str) -> dict[str, bytes]:
+        """Return a past release, byte for byte: without data, draw or charge.
+
+        Args:
+            key: Its release key, or the first 16 digits or more.
+
+        Raises:
+            hrtech.privacy.ReleaseUnknown: Nothing was released under this key.
+            hrtech.privacy.LedgerError: The ledger cannot be trusted or reached; see the subclasses.
+        """
+        return self.session().again(key)
+
     def entries(self) -> list[Entry]:
         """Return all entries after verifying them; none where no ledger exists."""
         return self.session().entries()

@@ -16,6 +16,7 @@ from hrtech.privacy.errors import (
     MechanismChanged,
     PopulationError,
     PopulationUnknown,
+    ReleaseUnknown,
 )
 from hrtech.privacy.ledger import ReleaseRequest, release_key, verify_chain
 from hrtech.privacy.populations import Population, load_populations
@@ -35,6 +36,7 @@ __all__ = [
     "PopulationError",
     "PopulationUnknown",
     "ReleaseRequest",
+    "ReleaseUnknown",
     "epsilon_of",
     "load_populations",
     "release_key",

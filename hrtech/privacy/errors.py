@@ -75,6 +75,10 @@ class MechanismChanged(LedgerError):
     """A reserved release would now cost more than was charged: its mechanism needs a new version."""
 
 
+class ReleaseUnknown(LedgerError):
+    """The ledger holds no bytes of a release with this key."""
+
+
 class LedgerUnavailable(LedgerError):
     """The ledger's database cannot be reached or is held by somebody else. Asking again may help."""
 

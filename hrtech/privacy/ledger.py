@@ -28,6 +28,7 @@ from hrtech.privacy.errors import (
     MechanismChanged,
     PopulationError,
     PopulationUnknown,
+    ReleaseUnknown,
 )
 from hrtech.privacy.populations import Population, find_population, load_populations
 from hrtech.zones import BARRIERS
@@ -49,6 +50,7 @@ __all__ = [
     "PopulationError",
     "PopulationUnknown",
     "ReleaseRequest",
+    "ReleaseUnknown",
     "account_of",
     "asset_key",
     "budget_body",

@@ -16,6 +16,7 @@ from hrtech.privacy.ledger import (
     LedgerTampered,
     MechanismChanged,
     PopulationUnknown,
+    ReleaseUnknown,
     rho_of,
 )
 
@@ -69,6 +70,41 @@ def test_a_changed_parameter_is_a_new_charge(place, ask):
         assert not other.reused and other.artefacts != first.artefacts
         assert other.spent.rho == pytest.approx((number + 2) * ask().charge.rho)
     assert kinds(place).count("reserved") == 5
+
+
+def test_a_past_release_comes_again_byte_for_byte(place, ask):
+    ledger = place.ledger()
+    with pytest.raises(ReleaseUnknown, match="nothing was ever released"):
+        ledger.again("0" * 64)
+    assert not place.database.exists()
+    first = ledger.release(ask(), noise)
+    other = ledger.release(ask(reissue=1), noise)
+    before = ledger.entries()
+    # without data, without the register of populations, whatever the budget is by now
+    alone = place.ledger(populations="")
+    assert alone.again(first.key) == first.artefacts
+    assert alone.again(f" {other.key[:16].upper()} ") == other.artefacts
+    for key in ("0" * 64, first.key[:15], first.key + "0", "", "%" * 64):
+        with pytest.raises(ReleaseUnknown):
+            alone.again(key)
+    with pytest.raises(ZeroDivisionError):
+        ledger.release(ask(0.5), lambda: {"x": bytes(1 // 0)})
+    reserved = ledger.entries()[-1]
+    with pytest.raises(ReleaseUnknown, match="charged as entry 7 but never drawn"):
+        alone.again(reserved.release_key)
+    assert ledger.entries()[:-1] == before
+
+
+def test_a_past_release_of_a_changed_ledger_does_not_come_again(place, ask):
+    ledger = place.ledger()
+    first = ledger.release(ask(), noise)
+    empty = "x''" if place.database.path else "''::bytea"
+    intrude(place, f"UPDATE privacy_ledger_artefacts SET content = {empty} WHERE name = 'counts.parquet'")
+    with pytest.raises(LedgerTampered, match="entry 4"):
+        ledger.again(first.key)
+    place.wipe()
+    with pytest.raises(LedgerRolledBack):
+        ledger.again(first.key)
 
 
 def test_a_series_charges_its_largest_part(place, ask):

@@ -82,6 +82,28 @@ def test_backup_and_restore(command, released, ask, tmp_path):
     assert released.ledger().release(ask(2.0), lambda: {"counts": b"other"}).artefacts == kept.artefacts
 
 
+def test_a_past_release_is_written_again(command, released, ask, tmp_path):
+    kept = released.ledger().release(ask(1.0), lambda: {"counts": b"other"})
+    folder = tmp_path / "again"
+    code, text = command("again", kept.key[:16], folder)
+    assert code == 0 and "counts. Nothing was charged." in text
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == kept.artefacts
+    assert (folder / "counts").stat().st_mode & 0o077 == 0
+    code, text = command("again", kept.key, folder)
+    assert code == 1 and "never replaces anything" in text
+    for key, message in (
+        ("0" * 64, "holds no release"),
+        (kept.key[:8], "64 digits"),
+        ("", "64 digits"),
+    ):
+        code, text = command("again", key, tmp_path / "other")
+        assert code == 1 and message in text
+    assert not (tmp_path / "other").exists()
+    odd = released.ledger().release(ask(0.1), lambda: {"../counts": b"x"})
+    code, text = command("again", odd.key, tmp_path / "other")
+    assert code == 1 and "no name of a file" in text and not (tmp_path / "other").exists()
+
+
 def test_it_runs_as_a_module(home, tmp_path):
     result = subprocess.run(
         [sys.executable, "-m", "resources.privacy_ledger", "verify"],
