@@ -8,6 +8,7 @@ budgets are decided elsewhere.
 
 import math
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any, Protocol
 
 import numpy as np
@@ -30,6 +31,7 @@ class Noise(Protocol):
         ...
 
 
+@lru_cache(maxsize=64)
 def _vector_measurement(scale: float) -> Any:
     from opendp.domains import atom_domain, vector_domain
     from opendp.measurements import make_gaussian
@@ -59,7 +61,8 @@ class OpenDPNoise:
         """The values plus independent discrete Gaussian noise."""
         if not len(values):
             return values.astype(np.int64)
-        return np.array(_vector_measurement(scale)(values.tolist()), dtype=np.int64)
+        # an array as it is: OpenDP refuses any but whole numbers of 64 bits
+        return np.array(_vector_measurement(scale)(np.ascontiguousarray(values)), dtype=np.int64)
 
     def above_threshold(self, counts: Mapping[str, int], scale: float, threshold: int) -> dict[str, int]:
         """Noisy counts of the keys whose noisy count exceeds the threshold."""
@@ -71,7 +74,7 @@ class OpenDPNoise:
 
     def quantile(self, values: NDArray[np.int64], candidates: list[int], alpha: float, scale: float) -> int:
         """The candidate closest to a quantile of the values, by OpenDP's permute-and-flip or Gumbel choice."""
-        return int(_quantile_measurement(candidates, alpha, scale)(values.tolist()))
+        return int(_quantile_measurement(tuple(candidates), alpha, scale)(np.ascontiguousarray(values)))
 
 
 def root_above(squared: int) -> float:
@@ -133,7 +136,7 @@ def half_width(scale: float, confidence: float) -> int:
 
 def quantile_rho(alpha: float, scale: float) -> float:
     """OpenDP's price (zCDP rho) of a private quantile among candidates, for one person's value."""
-    return float(_quantile_measurement([0, 1], alpha, scale).map(1))
+    return float(_quantile_measurement((0, 1), alpha, scale).map(1))
 
 
 def quantile_scale(alpha: float, rho: float) -> float:
@@ -142,7 +145,8 @@ def quantile_scale(alpha: float, rho: float) -> float:
     return math.sqrt(quantile_rho(alpha, 1.0) / rho) * (1 + 1e-9)
 
 
-def _quantile_measurement(candidates: list[int], alpha: float, scale: float) -> Any:
+@lru_cache(maxsize=64)
+def _quantile_measurement(candidates: tuple[int, ...], alpha: float, scale: float) -> Any:
     from opendp.domains import atom_domain, vector_domain
     from opendp.measurements import make_private_quantile
     from opendp.measures import zero_concentrated_divergence
@@ -151,4 +155,4 @@ def _quantile_measurement(candidates: list[int], alpha: float, scale: float) -> 
 
     enable_features("contrib")
     space = vector_domain(atom_domain(T="i64")), symmetric_distance()
-    return make_private_quantile(*space, zero_concentrated_divergence(), candidates, alpha, scale)
+    return make_private_quantile(*space, zero_concentrated_divergence(), list(candidates), alpha, scale)
