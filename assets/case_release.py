@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from pydantic import Field, model_validator
 
+from assets.case_release_series import Compared, Series, add_changes, records_of_part
 from assets.case_release_settings import Declared, Hierarchy, Impossible, Promised
 from assets.casework import add_casework
 from assets.release import NO_CHARGE, POPULATION, Released, Terms, release
@@ -55,6 +56,12 @@ class CaseRelease(Study, Promised):
         default=None,
         ge=1,
         description="Use the first records only, for a trial; people are then cut short too.",
+    )
+    series: Series | None = Field(
+        default=None, description="The part of a growing population that this release is about."
+    )
+    compared_with: Compared | None = Field(
+        default=None, description="An earlier release to tell changes from; both with differential privacy."
     )
     reporting_length: int = Field(default=3, ge=1, le=5, description="Attributes published together at most.")
     false_share: float = Field(
@@ -104,6 +111,15 @@ class CaseRelease(Study, Promised):
             unknown = sorted(set(names) - released)
             if unknown:
                 raise ValueError(f"{setting} names {', '.join(unknown)}: no column that is released")
+        dated = self.series.first_seen if self.series else None
+        if dated is not None and dated not in {column.name for column in self.source.columns}:
+            raise ValueError(
+                f"series.first_seen names {dated}: declare it among the columns, with the role date"
+            )
+        if self.compared_with and self.promise != "differential-privacy":
+            raise ValueError(
+                "compared_with needs differential privacy: without it nobody knows the noise of a change"
+            )
         return self
 
     def schema_of(self, root) -> ReleaseSchema:
@@ -167,6 +183,8 @@ class CaseRelease(Study, Promised):
         _people(assets, self)
         _release(assets, self, schema)
         _evaluate(assets, self, schema)
+        if self.compared_with:
+            add_changes(assets, self.compared_with)
         _tell(assets, self)
         tables = ["evaluation", "fabricated", "rare", "synthesizability"]
         tables += ["memorised", "attacks"] if self.synthetic_records else []
@@ -210,15 +228,18 @@ def _people(assets: StudyAssets, study: CaseRelease) -> None:
         Output("people", "One row per person, with the columns to release and no identifier."),
         zone="restricted",
         inputs={"records": "records"},
-        settings=[study.subject_id, columns, study.record_limit],
+        settings=[study.subject_id, columns, study.record_limit, study.series],
     )
     def people(context, records: pd.DataFrame):
-        """Join the records of each person."""
-        used = records if study.record_limit is None else records.head(study.record_limit)
+        """Choose the records of this part, and join those of each person."""
+        chosen = Made(records if study.record_limit is None else records.head(study.record_limit))
+        if study.series is not None:
+            chosen = records_of_part(chosen.frame, study.subject_id, study.series)
         if study.subject_id is None:
-            return used[columns]
-        joined, conflicts = one_row_per_person(used, study.subject_id, columns)
-        return Made(joined, metadata={"people": len(joined), "columns_with_conflicts": len(conflicts)})
+            return Made(chosen.frame[columns], metadata=chosen.metadata)
+        joined, conflicts = one_row_per_person(chosen.frame, study.subject_id, columns)
+        counted = {"people": len(joined), "columns_with_conflicts": len(conflicts)}
+        return Made(joined, metadata={**chosen.metadata, **counted})
 
 
 def _release(assets: StudyAssets, study: CaseRelease, schema: ReleaseSchema) -> None:
@@ -230,7 +251,7 @@ def _release(assets: StudyAssets, study: CaseRelease, schema: ReleaseSchema) -> 
         "terms": "What was released on which terms: promise, mechanism, noise, number of people.",
         "synthetic_records": "Records of people who do not exist, made from what was released alone.",
     }
-    words = {"title", "owners", "source", "truth", "licence", "sensitive"}
+    words = {"title", "owners", "source", "truth", "licence", "sensitive", "compared_with"}
 
     @assets.asset(
         *(Output(noun, described[noun]) for noun in nouns),
@@ -256,6 +277,7 @@ def _release(assets: StudyAssets, study: CaseRelease, schema: ReleaseSchema) -> 
             purpose=study.purpose,
             approvers=study.approvers,
             reissue=study.reissue,
+            series=study.series.science().charged_as(study.subject_id) if study.series else None,
         )
         done: Released = release(context, assets.study, terms, {"people": people}, drawn)
         return {noun: done.table(noun) for noun in nouns}
@@ -385,6 +407,9 @@ def _tell(assets: StudyAssets, study: CaseRelease) -> None:
     inputs = {noun: noun for noun in ("aggregates", "terms", "expected_errors")}
     if study.truth:
         inputs["truth"] = study.truth
+    if study.compared_with:
+        inputs["changes"] = "changes"
+    since = study.compared_with.called if study.compared_with else ""
     learned = [column.name for column in study.source.columns if column.learned]
 
     @assets.asset(
@@ -392,11 +417,11 @@ def _tell(assets: StudyAssets, study: CaseRelease) -> None:
         Output("report", "What is told of this release, in words and charts."),
         zone="released",
         inputs=inputs,
-        settings=[study.title, learned],
+        settings=[study.title, learned, since],
     )
-    def tell(context, aggregates, terms, expected_errors, truth=None):
+    def tell(context, aggregates, terms, expected_errors, truth=None, changes=None):
         """State the facts and the report."""
-        facts = release_facts(assets.study, aggregates, terms, truth)
+        facts = release_facts(assets.study, aggregates, terms, truth, changes)
         frame = facts_to_frame(facts)
         report = release_report(
             assets.study,
@@ -407,5 +432,7 @@ def _tell(assets: StudyAssets, study: CaseRelease) -> None:
             expected_errors=expected_errors,
             learned=learned,
             truth=truth,
+            changes=changes,
+            since=since,
         )
         return {"facts": frame, "report": report_to_frame(report)}

@@ -35,6 +35,7 @@ class Terms:
         purpose: Why, in words.
         approvers: Who allowed it.
         reissue: Raised by a person to draw, and pay, again.
+        series: Name and part of a series whose parts are about different people, or None.
     """
 
     population: str
@@ -45,6 +46,7 @@ class Terms:
     purpose: str
     approvers: Sequence[str] = ()
     reissue: int = 0
+    series: tuple[str, str] | None = None
 
 
 @dataclass(frozen=True)
@@ -102,6 +104,8 @@ def release(
         purpose=terms.purpose,
         approvers=tuple(terms.approvers),
         reissue=terms.reissue,
+        series=terms.series[0] if terms.series else None,
+        part=terms.series[1] if terms.series else None,
     )
     done = context.resources.privacy_ledger.release(request, lambda: dict(draw()))
     metadata = {

@@ -22,7 +22,11 @@ LONGER_SHOWN = 40
 
 
 def release_facts(
-    study: str, aggregates: pd.DataFrame, terms: pd.DataFrame, truth: pd.DataFrame | None = None
+    study: str,
+    aggregates: pd.DataFrame,
+    terms: pd.DataFrame,
+    truth: pd.DataFrame | None = None,
+    changes: pd.DataFrame | None = None,
 ) -> list[Fact]:
     """State the number of people and every count of one attribute, each with its interval.
 
@@ -31,6 +35,7 @@ def release_facts(
         aggregates: `length, attributes, count`, and `low, high, sd` where noise was added.
         terms: Table of terms.
         truth: `attributes, count` of a simulated world, to be compared with.
+        changes: Since an earlier release (`hrtech.release.changes`).
     """
     known = read_terms(terms)
     private = known["promise"] == "differential-privacy"
@@ -54,6 +59,7 @@ def release_facts(
             row_key="people",
         ),
         *_told_facts(study, aggregates, known),
+        *([] if changes is None else _changed_facts(study, changes)),
     ]
     if truth is not None and private:
         both = aggregates.merge(truth[["attributes", "count"]], on="attributes", suffixes=("", "_true"))
@@ -113,6 +119,58 @@ def _told_facts(study: str, aggregates: pd.DataFrame, known: Mapping[str, Any]) 
     return facts
 
 
+def _changed(changes: pd.DataFrame) -> pd.DataFrame:
+    """Combinations that rose or fell."""
+    return changes.loc[(changes["length"] > 0) & changes["verdict"].isin(["rose", "fell"])]
+
+
+def _changed_facts(study: str, changes: pd.DataFrame) -> list[Fact]:
+    return [
+        Fact(
+            f"{study}/combinations_changed",
+            "{value} combinations rose or fell since the earlier release, beyond the noise of both.",
+            len(_changed(changes)),
+            "combinations",
+            source_asset=f"{study}/changes",
+            row_key="all changes",
+        )
+    ]
+
+
+def _changes_parts(study: str, changes: pd.DataFrame, since: str) -> list[Any]:
+    found = _changed(changes)
+    largest = found.reindex(found["difference"].abs().sort_values(ascending=False).index).head(LONGER_SHOWN)
+    told = tuple(
+        (
+            " and ".join(f"{_inside(c)} {v}" for c, v in parse_attributes(row["attributes"])),
+            int(row["earlier"]),
+            int(row["later"]),
+            int(row["difference"]),
+            int(row["low"]),
+            int(row["high"]),
+            row["verdict"],
+        )
+        for row in rows(largest)
+    )
+    parts: list = [
+        Heading("What changed"),
+        Text(
+            f"{{{{fact:{study}/combinations_changed}}}} combinations rose or fell beyond what the noise of both "
+            "releases makes. A combination that one of them did not tell is not compared: suppressed is not zero."
+        ),
+    ]
+    if told:
+        parts.append(
+            DataTable(
+                f"The largest changes since {since}",
+                ("attributes", "earlier", "later", "difference", "low", "high", "verdict"),
+                told,
+                source_assets=(f"{study}/changes",),
+            )
+        )
+    return parts
+
+
 def release_report(
     study: str,
     title: str,
@@ -123,6 +181,8 @@ def release_report(
     expected_errors: pd.DataFrame,
     learned: Sequence[str] = (),
     truth: pd.DataFrame | None = None,
+    changes: pd.DataFrame | None = None,
+    since: str = "",
 ) -> Report:
     """Tell a release to the public.
 
@@ -135,6 +195,8 @@ def release_report(
         expected_errors: Per length and band what the noise alone leads one to expect.
         learned: Columns with a setting that was taken from the data and not from public knowledge.
         truth: `length, attributes, count` of a simulated world, to show beside the release.
+        changes: Since an earlier release.
+        since: What that one is called.
     """
     known = read_terms(terms)
     private = known["promise"] == "differential-privacy"
@@ -148,6 +210,8 @@ def release_report(
         parts += _column_chart(study, str(column), counted, by_key, private)
     for length in range(2, int(known["reporting_length"]) + 1):
         parts += _longer(study, aggregates, length)
+    if changes is not None:
+        parts += _changes_parts(study, changes, since)
     parts += _how_true(study, known, expected_errors, private)
     parts += _terms_parts(study, known, learned)
     return Report(study, title, _summary(study, known, private), str(known["promise"]), tuple(parts))

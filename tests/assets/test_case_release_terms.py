@@ -130,3 +130,29 @@ def test_what_cannot_be_promised_does_not_load(cases, change, told):
     with pytest.raises(Exception) as refused:
         cases.load()
     assert told in str(refused.getrepr(style="short", chain=True))
+
+
+def test_parts_of_a_series_share_a_charge_and_changes_are_told(cases, home):
+    dated = [*COLUMNS, {"name": "seen", "role": "date"}]
+    header = ",".join(c["name"] for c in dated)
+    year = {n: 2023 if n < 300 else 2024 for n in range(900)}
+    text = "\n".join(f"{','.join(map(str, row(n))).replace('False', '0')},{year[n]}-03-01" for n in range(900))
+    cases.file("cases.csv", f"{header}\n{text}\n")
+    source = {"path": "cases.csv", "columns": dated}
+    series = {"name": "yearly", "period": "year", "people": "new", "first_seen": "seen"}
+    terms = {k: v for k, v in PRIVATE.items() if k != "people"} | {"source": source, "subject_id": "id"}
+    keys, spent = [], []
+    for part in ("2023", "2024"):
+        more = {"compared_with": {"release_key": keys[0], "called": "2023"}} if keys else {}
+        result, tables = released(cases, home, terms | {"series": series | {"part": part}} | more)
+        made = plain(materialised(result)["cases/aggregates"].metadata)
+        keys.append(made["release_key"])
+        spent.append(made["epsilon_left"])
+        people = {"2023": 300, "2024": 600}[part]
+        assert abs(len(tables["synthetic_records"]) - people) < 60
+    assert spent[0] == spent[1], "the second part is about other people"
+    changes = read_table(home, "released", ("cases", "changes"))
+    adult = changes.loc[changes["attributes"] == "status:Adult"].iloc[0]
+    assert adult["verdict"] == "rose" and abs(adult["difference"] - 225) < 80
+    facts = read_table(home, "released", ("cases", "facts"))
+    assert "cases/combinations_changed" in set(facts["fact_id"])
