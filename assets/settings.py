@@ -3,8 +3,13 @@
 Dagster lets every field also be text, for templates, so that its schema accepts any text for a role, a number or a
 list, and `dg check yaml` passes what cannot load. Here a field that is no text must be what it is declared as:
 `dg check yaml` then names the line, what stands there and what may. Templates remain where text may stand.
+
+Dagster also reads text that looks like a number, a list or `None` as one, even where it stands in quotes; the code "0"
+and the column "2019" could then not be declared. Here text without a template stays as it is written.
 """
 
+import ast
+import re
 from types import UnionType
 from typing import Any, Union, get_args, get_origin
 
@@ -12,6 +17,7 @@ import dagster as dg
 from pydantic import BaseModel, ConfigDict
 
 _TEXT = "string"
+_TEMPLATE = re.compile(r"\{[{%#]")
 
 
 class Settings(dg.Model, dg.Resolvable):
@@ -37,6 +43,29 @@ class Settings(dg.Model, dg.Resolvable):
 
             derived.model_config["json_schema_extra"] = strict
         return derived
+
+    @classmethod
+    def resolve_from_model(cls, context: dg.ResolutionContext, model: BaseModel) -> Any:
+        """Resolve templates, and leave other text alone."""
+        given = {name: getattr(model, name) for name in model.model_fields_set}
+        return super().resolve_from_model(
+            context, model.model_copy(update={name: _as_written(value) for name, value in given.items()})
+        )
+
+
+def _as_written(value: Any) -> Any:
+    """Return text in a form that evaluates to itself."""
+    if isinstance(value, dict):
+        return {key: _as_written(one) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return type(value)(map(_as_written, value))
+    if not isinstance(value, str) or _TEMPLATE.search(value):
+        return value
+    try:
+        ast.literal_eval(value)
+    except (ValueError, SyntaxError, MemoryError, RecursionError):
+        return value
+    return repr(value)
 
 
 def words(value: Any) -> Any:
