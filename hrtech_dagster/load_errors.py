@@ -64,7 +64,7 @@ def _told(error: BaseException) -> str | None:
                 for problem in one.errors(include_url=False, include_input=False)
             )
             return f"{study}{problems.replace(' [setting: ]', '')}"
-        if isinstance(one, (*REFUSALS, ZoneError)):
+        if isinstance(one, (*REFUSALS, ZoneError, StudyError)):
             return f"{study}{one}"
     return None
 

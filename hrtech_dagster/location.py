@@ -15,7 +15,7 @@ from hrtech.privacy import PopulationUnknown
 from hrtech.privacy.populations import find_population, load_populations
 from hrtech.zones import Node, check_zones
 from hrtech_dagster.jobs import jobs
-from hrtech_dagster.load_errors import load_errors_told
+from hrtech_dagster.load_errors import StudyError, load_errors_told
 from hrtech_dagster.schedules import schedules
 from hrtech_dagster.sensors import sensors
 from resources.compute import executor
@@ -59,6 +59,7 @@ def _load(definitions_file: str) -> dg.Definitions:
             executor=executor(),
         ),
     )
+    check_inputs(defs)
     check_zones(nodes_of(defs))
     check_populations(defs, policy / "populations")
     read_endpoints(policy / "language_models.yaml")  # a policy that grants too much does not load
@@ -83,6 +84,26 @@ def withhold_error_messages() -> None:
     masked.propagate = False
     if not masked.handlers:
         masked.addHandler(logging.NullHandler())
+
+
+def check_inputs(defs: dg.Definitions) -> None:
+    """Refuse a study that reads a table which no study makes: Dagster's own error does not say who reads it.
+
+    Raises:
+        StudyError: With the study, the table, and the tables that there are in the study it names.
+    """
+    # not the resolved specs: resolving is what raises Dagster's error
+    specs = [spec for asset in _assets(defs) for spec in asset.specs]
+    external = [asset for asset in defs.assets or [] if isinstance(asset, dg.AssetSpec | dg.SourceAsset)]
+    made = {spec.key for spec in (*specs, *external)}
+    for spec in sorted(specs, key=lambda spec: spec.key):
+        for key in sorted(dep.asset_key for dep in spec.deps if dep.asset_key not in made):
+            there = sorted(other.path[-1] for other in made if other.path[:-1] == key.path[:-1])
+            raise StudyError(
+                f"Study {spec.key.path[0]} reads {key.to_user_string()}, which no study makes. "
+                + (f"{key.path[0]} makes {', '.join(there)}" if there else f"There is no study {key.path[0]}")
+                + ". Correct the name in its defs.yaml, or add what makes the table"
+            )
 
 
 def check_populations(defs: dg.Definitions, folder: Path) -> None:
