@@ -6,7 +6,14 @@ that a number without identification is an effect.
 """
 
 from hrtech.causal.effect import EffectResult, estimate_effect
-from hrtech.causal.expression import evaluate
+from hrtech.causal.expression import columns_named, evaluate
 from hrtech.causal.question import EffectError, EffectQuestion
 
-__all__ = ["EffectError", "EffectQuestion", "EffectResult", "estimate_effect", "evaluate"]
+__all__ = [
+    "EffectError",
+    "EffectQuestion",
+    "EffectResult",
+    "columns_named",
+    "estimate_effect",
+    "evaluate",
+]

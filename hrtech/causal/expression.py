@@ -39,6 +39,28 @@ def evaluate(expression: str, frame: pd.DataFrame, *, setting: str = "expression
     Raises:
         EffectError: The text cannot be read, holds something not allowed, or names a column that is not there.
     """
+    tree, quoted = _parsed(expression, setting)
+    result = _Reader(expression, frame, quoted, setting).condition(tree)
+    return result.astype("boolean")
+
+
+def columns_named(expression: str, *, setting: str = "expression") -> set[str]:
+    """Return the columns that a condition names, without a table to look at.
+
+    Raises:
+        EffectError: The text cannot be read.
+    """
+    tree, quoted = _parsed(expression, setting)
+    called = {id(node.func) for node in ast.walk(tree) if isinstance(node, ast.Call)}
+    return {
+        _name(node, quoted)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Name) and id(node) not in called
+    }
+
+
+def _parsed(expression: str, setting: str) -> tuple[ast.expr, list[str]]:
+    """Return the condition as a tree, and the names in backticks that stand-ins in it are for."""
     quoted: list[str] = []
 
     def stand_in(found: re.Match[str]) -> str:
@@ -46,15 +68,18 @@ def evaluate(expression: str, frame: pd.DataFrame, *, setting: str = "expression
         return f"{_STANDIN}{len(quoted) - 1}"
 
     try:
-        tree = ast.parse(_BACKTICKS.sub(stand_in, expression.strip()), mode="eval").body
-    except SyntaxError:
-        tree = None
-    if tree is None:
-        raise EffectError(
-            f"The expression '{expression}' cannot be read. Check its quotes and brackets [setting: {setting}]"
-        )
-    result = _Reader(expression, frame, quoted, setting).condition(tree)
-    return result.astype("boolean")
+        return ast.parse(_BACKTICKS.sub(stand_in, expression.strip()), mode="eval").body, quoted
+    except (SyntaxError, ValueError):
+        pass
+    raise EffectError(
+        f"The expression '{expression}' cannot be read. Check its quotes and brackets [setting: {setting}]"
+    )
+
+
+def _name(node: ast.Name, quoted: list[str]) -> str:
+    if node.id.startswith(_STANDIN) and node.id.removeprefix(_STANDIN).isdigit():
+        return quoted[int(node.id.removeprefix(_STANDIN))]
+    return node.id
 
 
 class _Reader:
@@ -145,9 +170,7 @@ class _Reader:
         raise self.refuse("calls something other than is_missing(column) or contains(column, value)")
 
     def name(self, node: ast.Name) -> str:
-        if node.id.startswith(_STANDIN) and node.id.removeprefix(_STANDIN).isdigit():
-            return self.quoted[int(node.id.removeprefix(_STANDIN))]
-        return node.id
+        return _name(node, self.quoted)
 
     def column(self, node: ast.Name) -> pd.Series:
         name = self.name(node)

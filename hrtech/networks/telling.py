@@ -12,6 +12,7 @@ from hrtech.facts import Chart, Fact, FactList, Heading, Report, Text
 from hrtech.facts.frames import frame_table, rows
 from hrtech.facts.parts import Edge, Network, Node
 from hrtech.networks.layout import layout
+from hrtech.networks.spec import NetworkError
 from hrtech.pages import charts
 
 #: Networks that casework draws, the riskiest first, and the largest that is still readable.
@@ -29,7 +30,15 @@ def shared_attributes(entities: pd.DataFrame, id_column: str, columns: Sequence[
 
     Returns:
         `entity_id, attribute, value`, blanks left out.
+
+    Raises:
+        NetworkError: A column is not there.
     """
+    if absent := [name for name in (id_column, *columns) if name not in entities.columns]:
+        raise NetworkError(
+            f"The entities have no column {', '.join(absent)}. There are {', '.join(map(str, entities.columns))} "
+            "[setting: entities]"
+        )
     long = entities.melt(
         id_vars=[id_column], value_vars=list(columns), var_name="attribute", value_name="value"
     )

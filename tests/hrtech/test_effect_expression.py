@@ -2,7 +2,7 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from hrtech.causal import EffectError, evaluate
+from hrtech.causal import EffectError, columns_named, evaluate
 
 
 @pytest.fixture
@@ -58,3 +58,22 @@ def test_conditions_are_three_valued(frame, text, expected):
 def test_nothing_else_is_understood(frame, text, match):
     with pytest.raises(EffectError, match=match):
         evaluate(text, frame)
+
+
+@pytest.mark.parametrize(
+    ("text", "columns"),
+    [
+        ("age >= 18 and `told us`", {"age", "told us"}),
+        ("contains(means, 'region') or is_missing(seen)", {"means", "seen"}),
+        ("not 18 <= age < 40", {"age"}),
+        ("1 == 1", set()),
+    ],
+)
+def test_the_columns_of_a_condition_are_known_without_a_table(text, columns):
+    assert columns_named(text) == columns
+
+
+@pytest.mark.parametrize("text", ["age >=", "name the column", "age\0"])
+def test_what_cannot_be_read_names_no_columns(text):
+    with pytest.raises(EffectError, match=r"cannot be read.*setting: treatment"):
+        columns_named(text, setting="treatment")

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from hrtech.mock import generate_world
 from hrtech.networks import NetworkError, NetworkSpec, build_networks, layout
 from hrtech.networks.risk import score
+from hrtech.networks.telling import shared_attributes
 
 NO_OWNERS = pd.DataFrame({"company_id": pd.Series(dtype="str"), "owner_id": pd.Series(dtype="str")})
 NO_FLAGS = pd.DataFrame(
@@ -208,3 +209,12 @@ def test_a_layout_is_the_same_each_time_and_keeps_networks_apart(world_result):
         first[axis]["max"] < second[axis]["min"] or second[axis]["max"] < first[axis]["min"] for axis in "xy"
     ]
     assert any(apart)
+
+
+def test_columns_that_are_to_link_must_be_there():
+    firms = pd.DataFrame({"firm": ["a", "b"], "phone": ["1", None], "city": ["x", "x"]})
+    long = shared_attributes(firms, "firm", ["phone", "city"])
+    assert long.to_numpy().tolist() == [["a", "phone", "1"], ["a", "city", "x"], ["b", "city", "x"]]
+    for id_column, columns in (("firm", ["phone", "fax"]), ("fax", ["phone"])):
+        with pytest.raises(NetworkError, match=r"no column fax\. There are firm, phone, city"):
+            shared_attributes(firms, id_column, columns)
