@@ -8,9 +8,10 @@ from pydantic import Field
 
 from assets.casework import add_casework
 from assets.disclosure import Disclosure, add_disclosure
+from assets.scaffold_studies import EffectScaffolder
 from assets.source import Source, add_records
 from assets.study import Made, Output, Study, StudyAssets
-from hrtech.causal import EffectQuestion, estimate_effect
+from hrtech.causal import EffectError, EffectQuestion, columns_named, estimate_effect
 from hrtech.causal.question import Direction, Estimator, Missing
 from hrtech.causal.telling import effect_facts, effect_report
 from hrtech.facts import facts_to_frame
@@ -26,6 +27,7 @@ TABLES = {
 }
 
 
+@dg.scaffold_with(EffectScaffolder)
 class EffectStudy(Study):
     """Asks what an exposure does to an outcome, and what would change one's mind."""
 
@@ -87,9 +89,36 @@ class EffectStudy(Study):
             seed=self.seed,
         )
 
+    def check_named(self) -> None:
+        """Refuse an exposure, an outcome or a population that the declared columns cannot give.
+
+        Raises:
+            EffectError: It names no column that is read, or a column alone that holds no numbers.
+        """
+        roles = {column.name: column.role for column in self.source.columns if column.role != "leave_out"}
+        for setting in ("treatment", "outcome", "population"):
+            text = getattr(self, setting)
+            if text is None:
+                continue
+            try:
+                named = {text} if text in roles else columns_named(text, setting=setting)
+            except EffectError:
+                named = {text}
+            if absent := sorted(named - set(roles)):
+                raise EffectError(
+                    f"No column that is read is called {', '.join(map(repr, absent))}. Name a column of the source, or "
+                    f"write a condition over its columns [setting: {setting}]"
+                )
+            if setting != "population" and roles.get(text, "number") != "number":
+                raise EffectError(
+                    f"'{text}' has the role {roles[text]}. Give it the role number, or write a condition, such as "
+                    f'`{text}` == "…" [setting: {setting}]'
+                )
+
     def definitions(self, study: str, context: dg.ComponentLoadContext) -> dg.Definitions:
         """Build records, the effect with its tables, findings and pages."""
         assets = self.assets(study)
+        self.check_named()
         add_records(assets, self.source, context.project_root)
         _effect(assets, self)
         report = partial(effect_report, hypothesis=self.hypothesis)

@@ -2,10 +2,11 @@
 
 import dagster as dg
 import pandas as pd
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from assets.casework import add_casework
 from assets.disclosure import Disclosure, add_disclosure
+from assets.scaffold_studies import LinkageScaffolder, refused_register
 from assets.settings import Settings
 from assets.source import Source, add_records
 from assets.study import Made, Output, Study, StudyAssets
@@ -57,6 +58,7 @@ class Truth(Settings):
     )
 
 
+@dg.scaffold_with(LinkageScaffolder)
 class EntityLinkage(Study):
     """Finds the records that are about the same entity, with match weights and without labels."""
 
@@ -87,6 +89,28 @@ class EntityLinkage(Study):
         default=None,
         description="Release the headline counts under disclosure control; by default nothing leaves.",
     )
+
+    @model_validator(mode="after")
+    def _columns_are_read(self) -> "EntityLinkage":
+        for name, register in self.registers.items():
+            if refused_register(name):
+                raise ValueError(
+                    f"no register can be called {name}, because a linkage uses that name: rename it"
+                )
+            read = {column.name for column in register.source.columns if column.role != "leave_out"}
+            if register.id_column not in read:
+                raise ValueError(
+                    f"register {name} reads no column '{register.id_column}': name the column that tells its records "
+                    "apart as its id_column"
+                )
+            for field in self.fields:
+                column = field.columns.get(name) if field.columns else field.name
+                if column is not None and column not in read:
+                    raise ValueError(
+                        f"register {name} reads no column '{column}' for the field {field.name}: name the right one "
+                        "under columns, or take the field out"
+                    )
+        return self
 
     def spec(self) -> LinkageSpec:
         """Return the settings as the science knows them."""

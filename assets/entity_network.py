@@ -6,6 +6,7 @@ from pydantic import Field
 
 from assets.casework import add_casework
 from assets.disclosure import Disclosure, add_disclosure
+from assets.scaffold_studies import NetworkScaffolder
 from assets.settings import Settings
 from assets.study import Made, Output, Study, StudyAssets
 from hrtech.facts import facts_to_frame
@@ -38,6 +39,7 @@ class Entities(Settings):
     attributes: list[str] = Field(description="Columns whose shared values may link entities.", min_length=1)
 
 
+@dg.scaffold_with(NetworkScaffolder)
 class EntityNetwork(Study):
     """Finds who shares what with whom, who owns whom, and where red flags reach."""
 

@@ -5,12 +5,14 @@ import pandas as pd
 from pydantic import Field
 
 from assets.release_files import gives_files
+from assets.scaffold_studies import EvidenceScaffolder
 from assets.study import Made, Output, Study, data_version, key_of
 from hrtech.facts import report_from_frame
 from hrtech.pages import render_evidence, site_hash
 from resources.lineage import trace
 
 
+@dg.scaffold_with(EvidenceScaffolder)
 class EvidenceSite(Study):
     """Builds the public pages of some studies, with the files that they release, and publishes what was approved."""
 

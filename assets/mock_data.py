@@ -5,11 +5,13 @@ from typing import Literal
 import dagster as dg
 from pydantic import Field
 
+from assets.scaffold_studies import MockScaffolder
 from assets.study import Made, Output, Study
 from hrtech.mock import ALL_TRUTHS, TABLE_COLUMNS, TRUTH_TABLES, generate_world, write_files
 from resources.home import hrtech_home
 
 
+@dg.scaffold_with(MockScaffolder)
 class MockData(Study):
     """Generates simulated records with known truth: nobody in them ever lived."""
 

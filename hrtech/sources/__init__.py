@@ -14,7 +14,7 @@ from hrtech.sources.columns import ROLES, ColumnSpec, Role, band_labels, banded
 from hrtech.sources.errors import SourceError
 from hrtech.sources.files import fingerprint
 from hrtech.sources.read import conform, read_source
-from hrtech.sources.suggest import suggest_columns
+from hrtech.sources.suggest import suggest_columns, words_of_name
 
 __all__ = [
     "ROLES",
@@ -31,4 +31,5 @@ __all__ = [
     "read_labels",
     "read_source",
     "suggest_columns",
+    "words_of_name",
 ]

@@ -131,12 +131,12 @@ def _suggest(name: str, column: pa.ChunkedArray) -> ColumnSpec:
 
 def _identifies(name: str) -> bool:
     """Tell by its name whether a column may identify people: directly, through a register, or by the day of birth."""
-    parts = _name_parts(name)
+    parts = words_of_name(name)
     return bool(parts & _IDENTIFYING) or {"date", "birth"} <= parts
 
 
-def _name_parts(name: str) -> set[str]:
-    """Words of a name, in snake_case, camelCase or with blanks."""
+def words_of_name(name: str) -> set[str]:
+    """Return the words of a column's name in lower case: snake_case, camelCase or with blanks."""
     spaced = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", name)
     return {part.lower() for part in re.split(r"[^A-Za-z]+", spaced) if part}
 
