@@ -7,6 +7,7 @@ is here; the drafts of the other components are in `assets.scaffold_studies`.
 
 import re
 from collections.abc import Sequence
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -100,6 +101,16 @@ class SourceParams(BaseModel):
     )
 
 
+class ReleaseParams(SourceParams):
+    """What `dg scaffold` may be told about a release."""
+
+    template: str | None = Field(
+        default=None,
+        description="Start from a release that is known instead of a file's columns: iom_2021 (k-anonymity), "
+        "iom_2022 (victims and perpetrators) or iom_2024.",
+    )
+
+
 class StudyScaffolder(dg.Scaffolder[Any]):
     """Writes the commented defs.yaml of one component; each names its options and its draft."""
 
@@ -122,15 +133,22 @@ class StudyScaffolder(dg.Scaffolder[Any]):
 
 
 class CaseReleaseScaffolder(StudyScaffolder):
-    """Drafts a CaseRelease from the file of the records."""
+    """Drafts a CaseRelease from the file of the records, or from a template."""
 
     @classmethod
-    def get_scaffold_params(cls) -> type[SourceParams]:
+    def get_scaffold_params(cls) -> type[ReleaseParams]:
         """Return the options of the command."""
-        return SourceParams
+        return ReleaseParams
 
-    def draft(self, request: dg.ScaffoldRequest[SourceParams]) -> str:
+    def draft(self, request: dg.ScaffoldRequest[ReleaseParams]) -> str:
         """Return the text of the defs.yaml."""
+        if request.params.template:
+            return template_yaml(
+                request.params.template,
+                source=request.params.source,
+                codebook=request.params.codebook,
+                root=request.project_root,
+            )
         return release_yaml(
             request.type_name,
             request.target_path.name,
@@ -166,6 +184,26 @@ def release_yaml(
         expectations=KNOWN_SUBJECT.format(column=quoted(subjects[0])) if len(subjects) == 1 else "",
         subject=SUBJECT[min(len(subjects), 2)].format(columns=", ".join(map(quoted, subjects))),
     )
+
+
+def template_yaml(
+    template: str, *, source: str | None = None, codebook: str | None = None, root: Path | None = None
+) -> str:
+    """Return the text of a template, with the paths of a source and a codebook put in; neither is read.
+
+    Raises:
+        SourceError: There is no such template.
+    """
+    texts = {Path(file.name).stem: file for file in (files("assets") / "templates").iterdir()}
+    if template not in texts:
+        raise SourceError(
+            f"there is no template '{template}'",
+            mend=f"Name one of {', '.join(sorted(texts))}",
+            setting="template",
+        )
+    listed = f"\n    codebook: {path_text(codebook, root)}" if codebook else ""
+    text = texts[template].read_text(encoding="utf-8")
+    return text.replace(f"path: {path_text(None, root)}", f"path: {path_text(source, root)}{listed}", 1)
 
 
 def names_people(column: str) -> bool:

@@ -1,11 +1,13 @@
 """Studies shaped like releases that are known: each template loads and runs end to end on simulated records."""
 
+import json
 import random
 import re
 from importlib.resources import files
 
 import pytest
 import yaml
+from dagster.components.component_scaffolding import scaffold_object
 from studies import failures, materialised
 
 from resources.lake import read_table
@@ -107,3 +109,35 @@ def test_what_was_not_found_is_not_made_up(name):
     text = text_of(name)
     assert re.search(r"Not found, and so not copied:(.|\n)*ours", text)
     assert "Assumed" in text and "Nothing of" in text
+
+
+def scaffolded(root, **options):
+    folder = root / "defs" / "our_cases"
+    scaffold_object(folder, "assets.CaseRelease", json.dumps(options), "yaml", root)
+    return (folder / "defs.yaml").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("name", TEMPLATES)
+def test_each_is_drafted_and_loads(project, name):
+    project.population("our_people")
+    assert scaffolded(project.root, template=name) == text_of(name)
+    assert project.load() is not None
+
+
+def test_a_source_and_a_codebook_are_put_in_and_not_read(tmp_path):
+    text = scaffolded(
+        tmp_path,
+        template="iom_2024",
+        source=str(tmp_path / "ours.csv"),
+        codebook=str(tmp_path / "values.csv"),
+    )
+    source = attributes(text)["source"]
+    assert (source["path"], source["codebook"]) == ("ours.csv", "values.csv")
+    assert source["columns"] == attributes(text_of("iom_2024"))["source"]["columns"]
+
+
+def test_a_template_that_is_not_there_is_refused_in_one_line(tmp_path):
+    with pytest.raises(SystemExit, match=r"no template 'iom_1999'.*iom_2021, iom_2022, iom_2024") as refused:
+        scaffolded(tmp_path, template="iom_1999")
+    assert "\n" not in str(refused.value)
+    assert not (tmp_path / "defs" / "our_cases").exists()
