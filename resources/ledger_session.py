@@ -35,6 +35,18 @@ _SHORTEST_KEY: Final = 16
 
 
 @dataclass(frozen=True)
+class FurtherCharge:
+    """What a release was charged to a further population; the fields are as in `Release`."""
+
+    population: Population
+    charge: Charge
+    spent: Charge
+    epsilon: float
+    epsilon_spent: float
+    epsilon_left: float
+
+
+@dataclass(frozen=True)
 class Release:
     """A release that the ledger holds.
 
@@ -51,6 +63,7 @@ class Release:
         epsilon_spent: Everything charged so far, as epsilon at the population's delta.
         epsilon_left: Largest epsilon that one further release can be granted.
         population: The population, with its budget.
+        also: The same for further populations that the release was charged to, in the request's order.
     """
 
     key: str
@@ -65,6 +78,7 @@ class Release:
     epsilon_spent: float
     epsilon_left: float
     population: Population
+    also: tuple[FurtherCharge, ...] = ()
 
     def manifest(self) -> dict[str, dict[str, Any]]:
         """Return what a published manifest says of the ledger."""
@@ -197,9 +211,16 @@ class LedgerSession:
             return self._artefacts_of(connection, _committed_as(entries, key))
 
     def reserve(
-        self, secret: bytes, key: str, population: Population, request: rules.ReleaseRequest
+        self,
+        secret: bytes,
+        key: str,
+        population: Population,
+        request: rules.ReleaseRequest,
+        also: Sequence[Population] = (),
     ) -> Release | None:
         """Charge a release once, in one transaction; return it if it was committed before.
+
+        The one entry of the reservation charges all its populations, so that all are charged or none.
 
         Raises:
             LedgerError: It is refused. Nothing is charged and nothing is written.
@@ -209,20 +230,21 @@ class LedgerSession:
             entries = self._verified(connection, secret, known)
             committed = rules.find_entry(entries, "committed", key)
             if committed is not None:
-                return self._release(connection, entries, committed, population, reused=True)
+                return self._release(connection, entries, committed, population, also, reused=True)
             reserved = rules.find_entry(entries, "reserved", key)
             if reserved is not None:
-                _check_covered(request, rules.charge_of(reserved))
+                _check_covered(request, reserved)
                 return None
-            rules.check_request(entries, population, request)
-            recorded = rules.budget_of(entries, population.name)
-            budget = rules.budget_body(population)
-            if recorded is None or recorded.body != canonical_json(budget):
-                entry = sealed(
-                    secret, entries, kind="budget", at=_now(), body=budget, population=population.name
-                )
-                self.database.append(connection, entry)
-                entries.append(entry)
+            rules.check_request(entries, population, request, also)
+            for one in (population, *also):
+                recorded = rules.budget_of(entries, one.name)
+                budget = rules.budget_body(one)
+                if recorded is None or recorded.body != canonical_json(budget):
+                    entry = sealed(
+                        secret, entries, kind="budget", at=_now(), body=budget, population=one.name
+                    )
+                    self.database.append(connection, entry)
+                    entries.append(entry)
             entry = sealed(
                 secret,
                 entries,
@@ -235,7 +257,14 @@ class LedgerSession:
             self.database.append(connection, entry)
         return None
 
-    def commit(self, secret: bytes, key: str, population: Population, artefacts: dict[str, bytes]) -> Release:
+    def commit(
+        self,
+        secret: bytes,
+        key: str,
+        population: Population,
+        artefacts: dict[str, bytes],
+        also: Sequence[Population] = (),
+    ) -> Release:
         """Keep what was drawn, in one transaction, unless somebody else was first; return what is kept."""
         known = self.known()
         digests = {name: hashlib.sha256(content).hexdigest() for name, content in artefacts.items()}
@@ -243,7 +272,7 @@ class LedgerSession:
             entries = self._verified(connection, secret, known)
             committed = rules.find_entry(entries, "committed", key)
             if committed is not None:
-                return self._release(connection, entries, committed, population, reused=True)
+                return self._release(connection, entries, committed, population, also, reused=True)
             self.database.keep(connection, key, artefacts, digests)
             committed = sealed(
                 secret,
@@ -256,7 +285,7 @@ class LedgerSession:
             )
             self.database.append(connection, committed)
             entries.append(committed)
-            return self._release(connection, entries, committed, population, reused=False)
+            return self._release(connection, entries, committed, population, also, reused=False)
 
     def witness(self, head: Head) -> None:
         """Write a head outside the ledger."""
@@ -268,6 +297,7 @@ class LedgerSession:
         entries: Sequence[Entry],
         committed: Entry,
         population: Population,
+        also: Sequence[Population],
         *,
         reused: bool,
     ) -> Release:
@@ -291,6 +321,7 @@ class LedgerSession:
             epsilon_spent=account.epsilon_spent,
             epsilon_left=account.epsilon_left,
             population=population,
+            also=tuple(_further(entries, reserved, one) for one in also),
         )
 
     def _artefacts_of(self, connection: Connection, committed: Entry) -> dict[str, bytes]:
@@ -326,8 +357,26 @@ def _committed_as(entries: Sequence[Entry], key: str) -> Entry:
     raise ReleaseUnknown(f"This ledger holds no release {wanted[:16]}. The statement lists all.")
 
 
-def _check_covered(request: rules.ReleaseRequest, charged: Charge) -> None:
-    if request.charge.rho > charged.rho or request.charge.delta > charged.delta:
+def _further(entries: Sequence[Entry], reserved: Entry, population: Population) -> FurtherCharge:
+    charge = rules.total(one.charge for one in rules.charges_to(reserved, population))
+    account = rules.account_of(entries, population)
+    return FurtherCharge(
+        population=population,
+        charge=charge,
+        spent=account.spent,
+        epsilon=rules.epsilon_of(charge.rho, population.delta, charge.delta),
+        epsilon_spent=account.epsilon_spent,
+        epsilon_left=account.epsilon_left,
+    )
+
+
+def _check_covered(request: rules.ReleaseRequest, reserved: Entry) -> None:
+    charged = {
+        one["population"]: Charge(one["rho"], one["delta"]) for one in reserved.content.get("also", ())
+    }
+    pairs = [(request.charge, rules.charge_of(reserved))]
+    pairs += [(one.charge, charged[one.population]) for one in request.also]
+    if any(now.rho > then.rho or now.delta > then.delta for now, then in pairs):
         raise MechanismChanged(
             f"{request.shown}: this release was charged before, but would cost more now: its "
             "mechanism changed and kept its version. Raise the mechanism's version."

@@ -12,6 +12,7 @@ Here: where things lie, and the order of the steps. The transactions are in `res
 
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ import dagster as dg
 from pydantic import Field
 
 from hrtech.privacy.chain import Entry, Head, ledger_id
-from hrtech.privacy.ledger import ReleaseRequest, release_key
+from hrtech.privacy.ledger import AlsoCharged, ReleaseRequest, release_key
 from hrtech.privacy.populations import find_population, load_populations
 from hrtech.privacy.statements import statement
 from resources.home import hrtech_home
@@ -64,20 +65,31 @@ class PrivacyLedger(dg.ConfigurableResource):
             The release; of two that draw at once, both get the bytes of the first to commit.
 
         Raises:
-            hrtech.privacy.BudgetExhausted: The budget does not cover it. Nothing is charged.
+            hrtech.privacy.BudgetExhausted: The budget of one of its populations does not cover it. Nobody is charged.
             hrtech.privacy.ApprovalMissing: It names fewer approvers than it needs. Nothing is charged.
             hrtech.privacy.PopulationUnknown: No file of the register names the population.
             hrtech.privacy.PopulationError: The register is not valid.
             hrtech.privacy.LedgerError: The ledger cannot be trusted or reached; see the subclasses.
+            ValueError: Two of its populations are the same people.
             TypeError: `draw` returned something else than bytes by name. It stays charged.
         """
-        population = find_population(load_populations(self.populations), request.population)
+        register = load_populations(self.populations)
+        population = find_population(register, request.population)
+        also = [find_population(register, one.population) for one in request.also]
+        # all under their own names, which also shows whether two of them are the same people
+        request = replace(
+            request,
+            population=population.name,
+            also=tuple(
+                AlsoCharged(own.name, one.charge) for own, one in zip(also, request.also, strict=True)
+            ),
+        )
         session = self.session()
         secret = session.open()
-        key = release_key(secret, request, population.name)
-        released = session.reserve(secret, key, population, request)
+        key = release_key(secret, request)
+        released = session.reserve(secret, key, population, request, also)
         if released is None:
-            released = session.commit(secret, key, population, _checked(draw()))
+            released = session.commit(secret, key, population, _checked(draw()), also)
         # also of a release that was there: its first run may have been killed before this
         session.witness(Head(released.ledger_id, released.sequence, released.head))
         return released

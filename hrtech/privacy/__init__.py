@@ -18,11 +18,12 @@ from hrtech.privacy.errors import (
     PopulationUnknown,
     ReleaseUnknown,
 )
-from hrtech.privacy.ledger import ReleaseRequest, release_key, verify_chain
+from hrtech.privacy.ledger import AlsoCharged, ReleaseRequest, release_key, verify_chain
 from hrtech.privacy.populations import Population, load_populations
 from hrtech.privacy.statements import statement
 
 __all__ = [
+    "AlsoCharged",
     "ApprovalMissing",
     "BudgetExhausted",
     "Charge",

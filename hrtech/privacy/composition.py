@@ -25,8 +25,9 @@ from fractions import Fraction
 
 from hrtech.privacy.accounting import Charge, epsilon_of, rho_of, total
 
-#: A series is told apart by the study that declares it: two studies may divide people by different records.
-Series = tuple[str, str]
+#: Population, study and name. Two studies may divide people by different records, and populations that are found to be
+#: the same people and become one may each have divided them otherwise: such series have no parts in common.
+Series = tuple[str, str, str]
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,7 @@ class Spent:
 
     Attributes:
         charge: The loss.
-        series: Study and name of the series that it is a part of; None: it concerns everybody.
+        series: The series that it is a part of; None: it concerns everybody.
         part: The part of the series.
     """
 

@@ -2,10 +2,18 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from hrtech.privacy.accounting import Charge, epsilon_of
+from hrtech.privacy.accounting import Charge, epsilon_of, total
 from hrtech.privacy.chain import Entry
 from hrtech.privacy.composition import Series, largest, parts_of
-from hrtech.privacy.ledger import account_of, asset_key, charge_of, charges_of, find_entry, ledger_id
+from hrtech.privacy.ledger import (
+    account_of,
+    asset_key,
+    charges_of,
+    charges_to,
+    find_entry,
+    ledger_id,
+    series_of,
+)
 from hrtech.privacy.populations import Population
 
 
@@ -57,16 +65,14 @@ def _account_lines(entries: Sequence[Entry], population: Population) -> list[str
         *_series_lines(entries, population),
     ]
     for entry in entries:
-        if entry.population not in population.names:
-            continue
-        if entry.kind == "budget":
+        if entry.kind == "budget" and entry.population in population.names:
             content = entry.content
             lines.append(
                 f"  {_moment(entry)}  entry {entry.sequence}  the file {entry.population}.yaml sets epsilon "
                 f"{content['epsilon']:.6g} at delta {content['delta']:.6g}"
             )
-        elif entry.kind == "reserved":
-            lines += _release_lines(entries, entry, population)
+        elif charged := charges_to(entry, population):
+            lines += _release_lines(entries, entry, population, total(one.charge for one in charged))
     return lines
 
 
@@ -85,7 +91,7 @@ def _series_lines(entries: Sequence[Entry], population: Population) -> list[str]
 
 
 def _series_name(series: Series) -> str:
-    study, name = series
+    _, study, name = series
     return f"{name} of {study}"
 
 
@@ -93,8 +99,10 @@ def _epsilon(charge: Charge, population: Population) -> str:
     return f"{epsilon_of(charge.rho, population.delta, charge.delta):.6g}"
 
 
-def _release_lines(entries: Sequence[Entry], entry: Entry, population: Population) -> list[str]:
-    content, charge = entry.content, charge_of(entry)
+def _release_lines(
+    entries: Sequence[Entry], entry: Entry, population: Population, charge: Charge
+) -> list[str]:
+    content = entry.content
     committed = find_entry(entries, "committed", entry.release_key)
     cost = (
         f"epsilon {_epsilon(charge, population)} (rho {charge.rho:.6g}, delta {charge.delta:.6g})"
@@ -102,20 +110,31 @@ def _release_lines(entries: Sequence[Entry], entry: Entry, population: Populatio
         else "no charge, no claim of epsilon"
     )
     name = asset_key(content["study"], content["asset"])
-    part = f", part {content['part']} of series {content['series']}" if "series" in content else ""
+    own = entry.population in population.names
+    # a part divides the people of the release's own population only
+    part = f", part {content['part']} of series {content['series']}" if own and series_of(entry) else ""
+    others = {entry.population, *(one["population"] for one in content.get("also", ()))} - population.names
+    shared = f"; the same release is charged to {', '.join(sorted(others))} too" if others else ""
     draw = f", draw {content['reissue'] + 1}" if content["reissue"] else ""
     state = f"released as entry {committed.sequence}" if committed else "charged, not released yet"
     approvers = f"; approved by {', '.join(content['approvers'])}" if content["approvers"] else ""
     return [
         f"  {_moment(entry)}  entry {entry.sequence}  {name}: {content['barrier']}, "
-        f"{content['mechanism']}{draw}{part}; {cost}; {state}; key {entry.release_key[:16]}",
+        f"{content['mechanism']}{draw}{part}; {cost}{shared}; {state}; key {entry.release_key[:16]}",
         f"    why: {' '.join(content['purpose'].split())}{approvers}",
     ]
 
 
 def _orphans(entries: Sequence[Entry], register: Iterable[Population]) -> list[str]:
     named = {name for population in register for name in population.names}
-    lost = sorted({entry.population for entry in entries if entry.population} - named)
+    held = {entry.population for entry in entries if entry.population}
+    held |= {
+        one["population"]
+        for entry in entries
+        if entry.kind == "reserved"
+        for one in entry.content.get("also", ())
+    }
+    lost = sorted(held - named)
     if not lost:
         return []
     return [

@@ -11,7 +11,14 @@ from hypothesis import strategies as st
 from hrtech.privacy import ledger as rules
 from hrtech.privacy.canonical_json import canonical_json
 from hrtech.privacy.chain import sealed
-from hrtech.privacy.ledger import ApprovalMissing, BudgetExhausted, Charge, Population, ReleaseRequest
+from hrtech.privacy.ledger import (
+    AlsoCharged,
+    ApprovalMissing,
+    BudgetExhausted,
+    Charge,
+    Population,
+    ReleaseRequest,
+)
 from hrtech.privacy.statements import statement
 
 SECRET = b"k" * 32
@@ -72,6 +79,7 @@ def written(*requests, population="people"):
         {"reissue": 1},
         {"barrier": "k-anonymity", "charge": Charge(0.0)},
         {"series": "yearly", "part": "2024"},
+        {"also": (AlsoCharged("others", Charge(0.1)),)},
     ],
 )
 def test_what_decides_the_bytes_is_in_the_key(change):
@@ -167,6 +175,18 @@ def test_canonical_json_names_the_place_not_the_value(value, place):
         ({"series": "yearly", "part": "2024 "}, "part is lower case"),
         ({"series": "yearly", "part": "2024-Q1"}, "part is lower case"),
         ({"series": "yearly", "part": 2024}, "part is lower case"),
+        ({"also": (AlsoCharged("others", Charge(0.0)),)}, "charge above 0"),
+        ({"also": (AlsoCharged(" ", Charge(0.1)),)}, "further populations"),
+        ({"also": (AlsoCharged("people", Charge(0.1)),)}, "each population once"),
+        ({"also": (AlsoCharged("others", Charge(0.1)),) * 2}, "each population once"),
+        (
+            {
+                "barrier": "k-anonymity",
+                "charge": Charge(0.0),
+                "also": (AlsoCharged("others", Charge(0.1)),),
+            },
+            "claims no epsilon",
+        ),
     ],
 )
 def test_requests_that_are_none(change, message):
@@ -345,7 +365,7 @@ def test_what_is_charged_covers_everybody_and_never_more_than_the_sum(listed):
     from hrtech.privacy.composition import Spent, composed
 
     spent = [
-        Spent(Charge(rho, delta), series and ("s", series), part if series else "")
+        Spent(Charge(rho, delta), series and ("p", "s", series), part if series else "")
         for series, part, rho, delta in listed
     ]
     charged = composed(spent)
@@ -358,7 +378,7 @@ def test_what_is_charged_covers_everybody_and_never_more_than_the_sum(listed):
             own = rules.total(
                 one.charge
                 for one in spent
-                if one.series is None or one.part == {"yearly": year, "monthly": month}[one.series[1]]
+                if one.series is None or one.part == {"yearly": year, "monthly": month}[one.series[2]]
             )
             assert own.rho <= charged.rho and own.delta <= charged.delta
 
@@ -382,3 +402,82 @@ def test_the_statement_says_how_parts_share_a_series():
     assert "marginals 1, part 2024 of series yearly; epsilon 1 " in text
     assert "plain of cases" not in text
     assert "series" not in statement(written(REQUEST))
+
+
+OTHERS = Population(
+    name="others",
+    people="Everyone whom the records name",
+    epsilon=4.0,
+    delta=1e-6,
+    may_raise=("the officer",),
+    approve_above=3.0,
+)
+
+
+def linked(epsilon, further, **changes):
+    also = (AlsoCharged("others", Charge(rules.rho_of(further, 1e-6))),)
+    return asking(epsilon, also=also, **changes)
+
+
+def test_a_further_population_is_charged_by_the_same_entry():
+    request = linked(1.0, 2.0)
+    entries = written(request)
+    assert rules.spent_on(entries, PEOPLE) == request.charge
+    assert rules.spent_on(entries, OTHERS) == request.also[0].charge
+    renamed = OTHERS.model_copy(update={"name": "newer", "aliases": ("others",)})
+    assert rules.spent_on(entries, renamed) == request.also[0].charge
+    text = statement(entries, {"people": PEOPLE, "others": OTHERS})
+    one, two = text.split("others: Everyone")
+    assert "epsilon 1 (rho" in one and "charged to others too" in one
+    assert "epsilon 2 (rho" in two and "charged to people too" in two
+    assert "No file of the register names others" in statement(entries, {"people": PEOPLE})
+
+
+def test_the_budget_and_approvals_of_each_population_count():
+    rules.check_request(written(), PEOPLE, linked(1.0, 2.9), [OTHERS])
+    with pytest.raises(BudgetExhausted) as caught:
+        rules.check_request(written(linked(1.0, 3.0)), PEOPLE, linked(1.0, 3.0, reissue=1), [OTHERS])
+    assert caught.value.population == "others"
+    with pytest.raises(BudgetExhausted) as caught:
+        rules.check_request(written(asking(3.9)), PEOPLE, linked(1.0, 3.0), [OTHERS])
+    assert caught.value.population == "people"
+    with pytest.raises(ApprovalMissing, match="'others' need two different"):
+        rules.check_request(written(), PEOPLE, linked(1.0, 3.1), [OTHERS])
+    rules.check_request(written(), PEOPLE, linked(1.0, 3.1, approvers=("Ada", "Grace")), [OTHERS])
+    with pytest.raises(ValueError):
+        rules.check_request(written(), PEOPLE, linked(1.0, 1.0))
+
+
+def test_a_further_population_is_in_every_part():
+    requests = [linked(1.0, 2.0, series="yearly", part=part) for part in ("2023", "2024")]
+    entries = written(*requests)
+    assert rules.spent_on(entries, PEOPLE) == requests[0].charge
+    assert rules.spent_on(entries, OTHERS).rho == pytest.approx(2 * requests[0].also[0].charge.rho)
+    assert "part 2023" not in statement(entries, {"others": OTHERS})
+
+
+def test_populations_that_become_one_pay_for_both_roles_together():
+    request = linked(1.0, 1.5)
+    both = PEOPLE.model_copy(update={"aliases": ("folk", "others")})
+    charged = rules.spent_on(written(request), both).rho
+    one, two = request.charge.rho, request.also[0].charge.rho
+    # distances add up, and rho goes with their square
+    assert charged >= (one**0.5 + two**0.5) ** 2
+    assert charged == pytest.approx(2 * (one + two))
+
+
+def test_series_of_populations_that_become_one_have_no_parts_in_common():
+    one, two = in_part("2023", 1.0), in_part("2024", 1.0, population="folk")
+    entries = written(one)
+    body, key = rules.reservation_body(two), rules.release_key(SECRET, two)
+    entries.append(
+        sealed(SECRET, entries, kind="reserved", at="2026", body=body, population="folk", release_key=key)
+    )
+    assert rules.spent_on(entries, PEOPLE).rho == pytest.approx(2 * one.charge.rho)
+
+
+def test_entries_without_further_populations_are_what_they_were():
+    assert "also" not in rules.reservation_body(REQUEST)
+    assert rules.reservation_body(linked(1.0, 2.0))["also"] == [
+        {"population": "others", "rho": rules.rho_of(2.0, 1e-6), "delta": 0.0}
+    ]

@@ -9,6 +9,7 @@ import pytest
 import sqlalchemy as sa
 
 from hrtech.privacy.ledger import (
+    AlsoCharged,
     ApprovalMissing,
     BudgetExhausted,
     Charge,
@@ -70,6 +71,76 @@ def test_a_changed_parameter_is_a_new_charge(place, ask):
         assert not other.reused and other.artefacts != first.artefacts
         assert other.spent.rho == pytest.approx((number + 2) * ask().charge.rho)
     assert kinds(place).count("reserved") == 5
+
+
+def others(place, **changes):
+    """Register a second population, and return how a release charges it."""
+    fields = {
+        "name": "others",
+        "people": "Everyone named",
+        "epsilon": 2.0,
+        "delta": 1e-6,
+        "may_raise": ["Eve"],
+    }
+    (place.populations / "others.yaml").write_text(json.dumps({**fields, **changes}))
+    return lambda epsilon, name="others": (AlsoCharged(name, Charge(rho_of(epsilon, 1e-6))),)
+
+
+def test_a_linked_release_charges_all_its_populations_in_one_entry(place, ask):
+    charged = others(place, aliases=["named"])
+    ledger = place.ledger()
+    first = ledger.release(ask(1.0, also=charged(1.5)), noise)
+    assert first.charge == ask(1.0).charge and first.epsilon_spent == pytest.approx(1.0)
+    (further,) = first.also
+    assert further.population.name == "others" and further.charge == further.spent == charged(1.5)[0].charge
+    assert further.epsilon == further.epsilon_spent == pytest.approx(1.5)
+    assert kinds(place) == ["created", "budget", "budget", "reserved", "committed"]
+    again = ledger.release(ask(1.0, also=charged(1.5, "named")), never)
+    assert (again.key, again.artefacts, again.also) == (first.key, first.artefacts, first.also)
+    # for the first population alone it is another release: the bytes that tell about both were paid by both
+    assert ledger.release(ask(1.0), noise).key != first.key
+    text = ledger.statement()
+    assert "charged to others too" in text and "charged to people too" in text
+    assert ledger.verify() == 7
+
+
+def test_all_populations_are_charged_or_none(place, ask):
+    charged = others(place)
+    ledger = place.ledger()
+    ledger.release(ask(1.0, also=charged(1.5)), noise)
+    before = ledger.entries()
+    with pytest.raises(BudgetExhausted) as caught:
+        ledger.release(ask(1.0, also=charged(1.5), reissue=1), never)
+    assert (caught.value.population, caught.value.may_raise) == ("others", ("Eve",))
+    with pytest.raises(BudgetExhausted) as caught:
+        ledger.release(ask(3.95, also=charged(0.1)), never)
+    assert caught.value.population == "people"
+    with pytest.raises(PopulationUnknown):
+        ledger.release(ask(1.0, also=charged(0.1, "strangers"), reissue=1), never)
+    with pytest.raises(ValueError, match="each population once"):
+        ledger.release(ask(1.0, also=charged(0.1, "folk"), reissue=1), never)
+    others(place, approve_above=0.05)
+    with pytest.raises(ApprovalMissing, match="'others'"):
+        ledger.release(ask(1.0, also=charged(0.1), reissue=1), never)
+    assert ledger.entries() == before
+
+
+def test_a_linked_release_that_failed_is_drawn_on_its_charges(place, ask):
+    charged = others(place)
+    ledger = place.ledger()
+    with pytest.raises(ZeroDivisionError):
+        ledger.release(ask(1.0, also=charged(1.5)), lambda: {"x": bytes(1 // 0)})
+    with pytest.raises(MechanismChanged):
+        ledger.release(ask(1.0, also=charged(1.6)), never)
+    done = ledger.release(ask(1.0, also=charged(1.5)), noise)
+    assert not done.reused and done.also[0].spent == charged(1.5)[0].charge
+
+
+def test_processes_that_race_for_the_budget_of_a_further_population(place, ask):
+    charged = others(place)
+    results = together(4, lambda n: place.ledger().release(ask(0.1, also=charged(1.5), reissue=n), noise))
+    assert sum(isinstance(result, BudgetExhausted) for result in results) == 3
+    assert kinds(place) == ["created", "budget", "budget", "reserved", "committed"]
 
 
 def test_a_past_release_comes_again_byte_for_byte(place, ask):
