@@ -3,9 +3,9 @@
 from typing import Literal
 
 import pandas as pd
-from pydantic import Field, field_validator
+from pydantic import Field
 
-from assets.settings import Settings, words
+from assets.settings import Settings
 from assets.study import Made, Output, StudyAssets
 from hrtech.release.series import SeriesPart, people_of_part
 from hrtech.release.terms import read_terms
@@ -24,8 +24,6 @@ class Series(Settings):
     )
     first_seen: str = Field(description="Column with the date of a record.")
 
-    _words = field_validator("name", "part", mode="before")(words)
-
     def science(self) -> SeriesPart:
         """Return it as the science knows it."""
         return SeriesPart(self.name, self.period, self.part, self.people, self.first_seen)
@@ -41,8 +39,6 @@ class Compared(Settings):
     false_discovery_rate: float = Field(
         default=0.05, gt=0, lt=1, description="Expected share of false ones among the changes told, at most."
     )
-
-    _words = field_validator("release_key", "called", mode="before")(words)
 
 
 def records_of_part(records: pd.DataFrame, subject_id: str | None, series: Series) -> Made:

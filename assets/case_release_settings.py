@@ -2,9 +2,9 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, model_validator
 
-from assets.settings import Settings, words
+from assets.settings import Settings
 
 
 class Declared(Settings):
@@ -24,8 +24,6 @@ class Hierarchy(Settings):
         description="Value → value of the parent. By default from the codebook's column `parent`, or its groups.",
     )
 
-    _words = field_validator("values", mode="before")(words)
-
 
 class Impossible(Settings):
     """Values of two columns that nobody can hold together: public knowledge, not seen in the data."""
@@ -33,8 +31,6 @@ class Impossible(Settings):
     one: dict[str, str] = Field(description="Column: value.", min_length=1, max_length=1)
     other: dict[str, str] = Field(description="Column: value.", min_length=1, max_length=1)
     says: str = Field(description="Who says so, or why it is so.", min_length=3)
-
-    _words = field_validator("one", "other", mode="before")(words)
 
     @property
     def pair(self) -> tuple[tuple[str, str], tuple[str, str]]:

@@ -68,18 +68,6 @@ def _as_written(value: Any) -> Any:
     return repr(value)
 
 
-def words(value: Any) -> Any:
-    """Give quoted numbers and truth values in lists and mappings back their text.
-
-    Dagster reads the text of a setting as a template, which turns "0" into a number on the way.
-    """
-    if isinstance(value, list):
-        return [words(one) for one in value]
-    if isinstance(value, dict):
-        return {words(key): words(one) for key, one in value.items()}
-    return str(value) if isinstance(value, int | float) else value
-
-
 def _takes_text(annotation: Any) -> bool:
     """Tell whether free text is one of the types of a field."""
     if get_origin(annotation) in (Union, UnionType):

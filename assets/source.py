@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 import dagster as dg
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, model_validator
 
-from assets.settings import Settings, words
+from assets.settings import Settings
 from assets.study import Made, Output, StudyAssets, refusals_told, version_key
 from hrtech.quality import expectation_from_settings, run_suite, suite_from_settings
 from hrtech.sources import ColumnSpec, SourceError, conform, fingerprint, read_codebook, read_source
@@ -48,8 +48,6 @@ class Column(Settings):
         default=False,
         description="This setting was taken from the data itself and not from public knowledge; shown on the page.",
     )
-
-    _words = field_validator("values", "blank", mode="before")(words)
 
     def spec(self, values: Sequence[str] | None = None) -> ColumnSpec:
         """Return it as the science knows it.
