@@ -3,6 +3,9 @@
 Counts of two releases differ even where nothing happened, because each carries noise of its own. A difference is told
 as a change only where the noise of both would hardly make it, and among all changes so told at most the stated share
 is expected to be false (Benjamini and Hochberg 1995).
+
+A change is one of the records: so many more people in them hold a combination. Who came to be recorded by chance, or
+because somebody looked elsewhere, is another question, and no noise of a release answers it.
 """
 
 from collections.abc import Sequence
