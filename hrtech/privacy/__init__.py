@@ -1,7 +1,8 @@
 """Privacy: how loss is counted, who may spend it, and the mechanisms that spend it.
 
 The ledger's rules are in `hrtech.privacy.ledger`, what is asked of it in `requests`, the arithmetic in `accounting` and
-`composition`, the register of budgets in `populations`, the readable account in `statements`. Importing this package loads no numerical library.
+`composition`, the register of budgets in `populations`, the readable account in `statements`. Importing this package
+loads no numerical library.
 """
 
 from hrtech.privacy.accounting import Charge, epsilon_of, rho_of
