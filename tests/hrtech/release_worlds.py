@@ -17,7 +17,7 @@ def schema_of(kinds, impossible=()):
     """Columns of these kinds and numbers of values; a fine one refines a column of its own."""
     columns = []
     for k, (kind, size) in enumerate(kinds):
-        values = tuple("abcdef"[:size])
+        values = tuple("abcdefghijklmnopqrstuvwxyz"[:size])
         if kind == "fine":
             parents = {v: "xy"[n % 2] for n, v in enumerate(values)}
             columns.append(ReleaseColumn(f"c{k}", values, parent=f"p{k}", parent_values=parents))
@@ -115,3 +115,21 @@ def measured_of(layout, held, rng, sd=1e-4, centres=None, people_sd=0.0):
     scaling = scaling_of(layout, centres)
     moments = {k: p.sum(axis=0) for k, p in products_of(layout, held - scaling.centre_values).items()}
     return measurement(layout, scaling, moments, len(held), rng, sd, people_sd)
+
+
+class SeededNoise:
+    """Noise of a release with a seed; the private quantile is exact."""
+
+    def __init__(self, seed):
+        self.rng = np.random.default_rng(seed)
+
+    def vector(self, values, scale):
+        return values + np.rint(self.rng.normal(0, scale, len(values))).astype(np.int64)
+
+    def above_threshold(self, counts, scale, threshold):
+        noisy = {k: n + round(self.rng.normal(0, scale)) for k, n in counts.items()}
+        return {k: n for k, n in noisy.items() if n > threshold}
+
+    def quantile(self, values, candidates, alpha, scale):
+        wanted = np.quantile(values, alpha) if len(values) else candidates[0]
+        return min(candidates, key=lambda c: abs(c - wanted))
