@@ -1,6 +1,5 @@
 """CaseRelease: case records about people → aggregates and synthetic records that show nobody."""
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
@@ -10,35 +9,28 @@ import numpy as np
 import pandas as pd
 from pydantic import Field, model_validator
 
+from assets.case_release_draw import K_ANONYMOUS, LINKED, PRIVATE, k_anonymous_draw, private_draw
+from assets.case_release_linked import Linked
 from assets.case_release_series import Compared, Series, add_changes, records_of_part
 from assets.case_release_settings import Declared, Hierarchy, Impossible, Promised
 from assets.casework import add_casework
-from assets.release import NO_CHARGE, POPULATION, Released, Terms, release
+from assets.release import ALSO_POPULATION, POPULATION, Released, Terms, release
 from assets.release_files import add_release_files
 from assets.scaffold import CaseReleaseScaffolder
 from assets.source import Column, Source, add_records, resolve_path
 from assets.study import Made, Output, Study, StudyAssets
 from hrtech.facts import facts_from_frame, facts_to_frame, report_to_frame
-from hrtech.privacy.accounting import Charge
 from hrtech.release.declared import ReleaseColumn, ReleaseError, ReleaseSchema, ReleaseSettings
 from hrtech.release.people import one_row_per_person
 from hrtech.release.plan import check_cells
 from hrtech.release.public_evaluation import evaluate_publicly
 from hrtech.release.telling import release_facts, release_findings, release_report, restricted_release_report
 from hrtech.release.terms import (
-    k_anonymous_terms,
-    private_terms,
     read_terms,
     released_columns,
     released_schema,
-    terms_table,
 )
 from hrtech.sources import band_labels, read_hierarchies, read_labels
-from hrtech.tables import table_to_bytes
-
-#: Raised when the distribution of what a release returns changes: of the noise or of the synthetic records.
-PRIVATE = "centred-moments/1+population/1"
-K_ANONYMOUS = "k-anonymity/1"
 
 
 @dg.scaffold_with(CaseReleaseScaffolder)
@@ -59,6 +51,10 @@ class CaseRelease(Study, Promised):
     )
     series: Series | None = Field(
         default=None, description="The part of a growing population that this release is about."
+    )
+    linked: Linked | None = Field(
+        default=None,
+        description="Other people whom the records tell about, such as perpetrators; they are charged too.",
     )
     compared_with: Compared | None = Field(
         default=None, description="An earlier release to tell changes from; both with differential privacy."
@@ -120,6 +116,17 @@ class CaseRelease(Study, Promised):
             raise ValueError(
                 "compared_with needs differential privacy: without it nobody knows the noise of a change"
             )
+        if self.record_limit is not None and self.promise == "differential-privacy":
+            raise ValueError(
+                "record_limit: whether a record is among the first depends on other people's records, so that nothing "
+                "could be promised to one person; drop it, or release a part of a series"
+            )
+        if self.linked and self.promise != "differential-privacy":
+            raise ValueError(
+                "linked needs differential privacy: k-anonymity of one says nothing of the other"
+            )
+        if self.linked and self.linked.id not in {column.name for column in self.source.columns}:
+            raise ValueError(f"linked.id names {self.linked.id}: declare it among the columns")
         return self
 
     def schema_of(self, root) -> ReleaseSchema:
@@ -168,6 +175,8 @@ class CaseRelease(Study, Promised):
         said = {f"{one.one} with {one.other} is impossible": one.says for one in self.impossible}
         if self.people:
             said["number of people"] = self.people.says
+        if self.linked:
+            said["who is told about"] = self.linked.said()
         if self.source.codebook:
             said["values of columns"] = "the codebook"
         return said
@@ -179,6 +188,8 @@ class CaseRelease(Study, Promised):
         schema = self.schema_of(root)
         if self.promise == "differential-privacy":
             check_cells(self.settings(), schema)  # refuses what cannot be counted before any record is read
+        if self.linked:
+            self.linked.check(schema)
         add_records(assets, self.source, root)
         _people(assets, self)
         _release(assets, self, schema)
@@ -202,11 +213,6 @@ class CaseRelease(Study, Promised):
         return assets.definitions()
 
 
-def seeded_by(content: bytes) -> np.random.Generator:
-    """A generator that follows from what is already released: the same release gives the same records."""
-    return np.random.default_rng(list(hashlib.sha256(content).digest()))
-
-
 def _released(column: Column) -> bool:
     return column.role in ("category", "multi_valued") or (
         column.role == "number" and column.bands is not None
@@ -225,16 +231,19 @@ def _people(assets: StudyAssets, study: CaseRelease) -> None:
     columns = [column.name for column in study.source.columns if _released(column)]
 
     @assets.asset(
-        Output("people", "One row per person, with the columns to release and no identifier."),
+        Output("people", "One row per person, with the columns to release."),
         zone="restricted",
         inputs={"records": "records"},
-        settings=[study.subject_id, columns, study.record_limit, study.series],
+        settings=[study.subject_id, columns, study.record_limit, study.series, study.linked],
     )
     def people(context, records: pd.DataFrame):
         """Choose the records of this part, and join those of each person."""
         chosen = Made(records if study.record_limit is None else records.head(study.record_limit))
         if study.series is not None:
             chosen = records_of_part(chosen.frame, study.subject_id, study.series)
+        if study.linked is not None:
+            joined = study.linked.join(chosen.frame, study.subject_id, columns)
+            return Made(joined.frame, metadata={**chosen.metadata, **joined.metadata})
         if study.subject_id is None:
             return Made(chosen.frame[columns], metadata=chosen.metadata)
         joined, conflicts = one_row_per_person(chosen.frame, study.subject_id, columns)
@@ -244,7 +253,7 @@ def _people(assets: StudyAssets, study: CaseRelease) -> None:
 
 def _release(assets: StudyAssets, study: CaseRelease, schema: ReleaseSchema) -> None:
     private = study.promise == "differential-privacy"
-    mechanism = PRIVATE if private else K_ANONYMOUS
+    mechanism = (PRIVATE + (LINKED if study.linked else "")) if private else K_ANONYMOUS
     nouns = ["aggregates", "terms", *(["synthetic_records"] if study.synthetic_records else [])]
     described = {
         "aggregates": "Counts of combinations of attributes, with the interval that the noise leaves.",
@@ -262,12 +271,13 @@ def _release(assets: StudyAssets, study: CaseRelease, schema: ReleaseSchema) -> 
         kinds=("opendp",) if private else (),
         barrier=study.promise,
         mechanism=mechanism,
-        metadata={POPULATION: study.population},
+        metadata={POPULATION: study.population}
+        | ({ALSO_POPULATION: study.linked.population} if study.linked else {}),
     )
     def protected_release(context, people: pd.DataFrame):
         """Draw once, in the ledger, and return what was committed."""
-        make = _private if private else _k_anonymous
-        charge, parameters, drawn = make(study, schema, people)
+        make = private_draw if private else k_anonymous_draw
+        charge, also, parameters, drawn = make(study, schema, people)
         terms = Terms(
             population=study.population,
             barrier=study.promise,
@@ -277,59 +287,11 @@ def _release(assets: StudyAssets, study: CaseRelease, schema: ReleaseSchema) -> 
             purpose=study.purpose,
             approvers=study.approvers,
             reissue=study.reissue,
+            also=also,
             series=study.series.science().charged_as(study.subject_id) if study.series else None,
         )
         done: Released = release(context, assets.study, terms, {"people": people}, drawn)
         return {noun: done.table(noun) for noun in nouns}
-
-
-def _private(study: CaseRelease, schema: ReleaseSchema, people: pd.DataFrame):
-    """Charge, parameters and draw of a release with differential privacy."""
-    from hrtech.release.plan import price
-
-    settings = study.settings()
-    charge = price(settings, schema)
-
-    def drawn() -> dict[str, bytes]:
-        from hrtech.release.mechanism import draw
-        from hrtech.release.publish import publish
-
-        measured = draw(people, settings, schema)
-        kept = measured.to_artefacts()
-        told = publish(
-            measured, settings, seeded_by(kept["measured.parquet"]), records=study.synthetic_records
-        )
-        terms = private_terms(measured, told, settings, charge, study.who_says())
-        tables = {
-            "aggregates": told.aggregates,
-            "terms": terms_table(terms),
-            "synthetic_records": told.records,
-        }
-        return kept | {noun: table_to_bytes(table) for noun, table in tables.items() if table is not None}
-
-    return charge, {"settings": asdict(settings), "says": study.who_says()}, drawn
-
-
-def _k_anonymous(study: CaseRelease, schema: ReleaseSchema, people: pd.DataFrame) -> tuple[Charge, dict, Any]:
-    """Charge, parameters and draw of a k-anonymous release."""
-    from hrtech.release.k_anonymity import KAnonymitySettings, release_k_anonymous
-
-    asked = study.k_anonymity.model_dump() if study.k_anonymity else {}
-    settings = KAnonymitySettings(
-        **asked, reporting_length=study.reporting_length, records=study.synthetic_records
-    )
-
-    def drawn() -> dict[str, bytes]:
-        made = release_k_anonymous(people, settings, schema, np.random.default_rng())
-        terms = k_anonymous_terms(made, study.who_says())
-        tables = {
-            "aggregates": made.aggregates,
-            "terms": terms_table(terms),
-            "synthetic_records": made.records,
-        }
-        return {noun: table_to_bytes(table) for noun, table in tables.items() if table is not None}
-
-    return NO_CHARGE, {"settings": asdict(settings), "says": study.who_says()}, drawn
 
 
 def _evaluate(assets: StudyAssets, study: CaseRelease, schema: ReleaseSchema) -> None:

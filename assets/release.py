@@ -12,12 +12,14 @@ import dagster as dg
 import pandas as pd
 
 from assets.study import Made, data_version
-from hrtech.privacy import Charge, ReleaseRequest
+from hrtech.privacy import AlsoCharged, Charge, ReleaseRequest
 from hrtech.tables import table_from_bytes
 from hrtech.zones import Barrier
 
 #: Metadata of an asset that releases: whose budget pays; the code location checks that the policy knows them.
 POPULATION = "hrtech/population"
+#: Whose budget pays too.
+ALSO_POPULATION = "hrtech/also_population"
 
 NO_CHARGE = Charge(rho=0.0, delta=0.0)
 
@@ -36,6 +38,7 @@ class Terms:
         approvers: Who allowed it.
         reissue: Raised by a person to draw, and pay, again.
         series: Name and part of a series whose parts are about different people, or None.
+        also: Further populations that the release tells about, each with its charge.
     """
 
     population: str
@@ -47,6 +50,7 @@ class Terms:
     approvers: Sequence[str] = ()
     reissue: int = 0
     series: tuple[str, str] | None = None
+    also: tuple[AlsoCharged, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -106,6 +110,7 @@ def release(
         reissue=terms.reissue,
         series=terms.series[0] if terms.series else None,
         part=terms.series[1] if terms.series else None,
+        also=terms.also,
     )
     done = context.resources.privacy_ledger.release(request, lambda: dict(draw()))
     metadata = {
@@ -119,5 +124,14 @@ def release(
         "ledger_sequence": done.sequence,
         "ledger_head": done.head,
         "reused": done.reused,
+        "also_charged": [
+            {
+                "population": a.population.name,
+                "epsilon": a.epsilon,
+                "rho": a.charge.rho,
+                "epsilon_left": a.epsilon_left,
+            }
+            for a in done.also
+        ],
     }
     return Released(done.artefacts, done.key, metadata)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import dagster as dg
 
-from assets.release import POPULATION
+from assets.release import ALSO_POPULATION, POPULATION
 from hrtech.privacy import PopulationUnknown
 from hrtech.privacy.populations import find_population, load_populations
 from hrtech.zones import Node, check_zones
@@ -115,7 +115,8 @@ def check_populations(defs: dg.Definitions, folder: Path) -> None:
     paid_by = {
         (spec.key.path[0], str(getattr(name, "value", name)))
         for spec in defs.resolve_all_asset_specs()
-        if (name := spec.metadata.get(POPULATION)) is not None
+        for key in (POPULATION, ALSO_POPULATION)
+        if (name := spec.metadata.get(key)) is not None
     }
     if not paid_by:
         return

@@ -156,3 +156,51 @@ def test_parts_of_a_series_share_a_charge_and_changes_are_told(cases, home):
     assert adult["verdict"] == "rose" and abs(adult["difference"] - 225) < 80
     facts = read_table(home, "released", ("cases", "facts"))
     assert "cases/combinations_changed" in set(facts["fact_id"])
+
+
+LINKED_COLUMNS = [
+    {"name": "status", "role": "category", "values": ["Adult", "Minor"]},
+    {"name": "relation", "role": "category", "values": ["family", "stranger"]},
+    {"name": "by", "role": "multi_valued", "separator": ";", "values": ["threats", "debt"]},
+    {"name": "who", "role": "identifier"},
+]
+
+
+def test_both_kinds_of_people_are_charged_and_protected(cases, home):
+    cases.population("perpetrators", epsilon=40.0)
+    # one perpetrator is in the records of very many
+    rows = [
+        f"{'Minor' if n % 3 else 'Adult'},{'family' if n % 2 else 'stranger'},threats,{'q0' if n < 400 else f'q{n}'}"
+        for n in range(800)
+    ]
+    cases.file("cases.csv", "status,relation,by,who\n" + "\n".join(rows) + "\n")
+    linked = {"population": "perpetrators", "id": "who", "columns": ["relation", "by"], "at_most": 2}
+    terms = {
+        "population": "people",
+        "purpose": "Show who does it",
+        "source": {"path": "cases.csv", "columns": LINKED_COLUMNS},
+        "epsilon": 7.0,
+        "delta": 1e-6,
+        "reporting_length": 2,
+        "linked": linked,
+    }
+    result, tables = released(cases, home, terms)
+    made = plain(materialised(result)["cases/aggregates"].metadata)
+    assert 0 < made["epsilon"] <= 7.0
+    ledger = cases.load().resources["privacy_ledger"]
+    (reserved,) = [entry for entry in ledger.entries() if entry.kind == "reserved"]
+    assert "perpetrators" in ledger.statement() and "perpetrators" in str(reserved.content)
+    # the 400 records of one perpetrator tell about two of them at most
+    counts = tables["aggregates"].set_index("attributes")
+    assert abs(counts.loc["by:threats", "count"] - 402) < 120
+    assert abs(len(tables["synthetic_records"]) - 800) < 120
+
+
+def test_linked_people_without_declared_values_are_refused(cases):
+    columns = [{k: v for k, v in c.items() if k != "values"} for c in LINKED_COLUMNS]
+    linked = {"population": "people", "id": "who", "columns": ["relation", "by"], "at_most": 2}
+    terms = PRIVATE | {"source": {"path": "cases.csv", "columns": columns}, "linked": linked}
+    cases.study("cases", "CaseRelease", **{k: v for k, v in terms.items() if k not in ("hierarchies", "impossible")})
+    with pytest.raises(Exception) as refused:
+        cases.load()
+    assert "declare the values" in str(refused.getrepr(style="short", chain=True))

@@ -7,7 +7,7 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from assets.case_release import PRIVATE
+from assets.case_release_draw import PRIVATE
 from hrtech.zones import ZoneError, check_zones
 from hrtech_dagster.definitions import defs as load
 from hrtech_dagster.location import STORE_KEY, nodes_of
