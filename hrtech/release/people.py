@@ -6,6 +6,8 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
+from hrtech.release.declared import ReleaseError
+
 LIST_DTYPE = pd.ArrowDtype(pa.list_(pa.string()))
 
 
@@ -32,16 +34,16 @@ def one_row_per_person(
         ``people`` of how many people have more than one value in a single-valued column.
 
     Raises:
-        ValueError: if a column is missing, the id is asked for as a column, or a record has no id.
+        ReleaseError: if a column is missing, the id is asked for as a column, or a record has no id.
     """
     missing = [c for c in (subject_id, *columns) if c not in frame.columns]
     if missing:
-        raise ValueError(f"unknown columns: {', '.join(missing)}")
+        raise ReleaseError(f"unknown columns: {', '.join(missing)}")
     if subject_id in columns:
-        raise ValueError(f"{subject_id} names people: it cannot be released as a column")
+        raise ReleaseError(f"{subject_id} names people: it cannot be released as a column")
     blank = frame[subject_id].isna().to_numpy()
     if blank.any():
-        raise ValueError(
+        raise ReleaseError(
             f"{int(blank.sum())} records have no {subject_id}, the first is record {int(blank.argmax()) + 1}: "
             f"give every record an id, or declare that each record is a person"
         )
