@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from pydantic import Field, model_validator
 
+from assets.case_release_advice import AdviceFor, add_advice
 from assets.case_release_draw import K_ANONYMOUS, LINKED, PRIVATE, k_anonymous_draw, private_draw
 from assets.case_release_linked import Linked
 from assets.case_release_series import Compared, Series, add_changes, records_of_part
@@ -58,6 +59,9 @@ class CaseRelease(Study, Promised):
     )
     compared_with: Compared | None = Field(
         default=None, description="An earlier release to tell changes from; both with differential privacy."
+    )
+    advice: AdviceFor | None = Field(
+        default=None, description="Work out, without any record, what several epsilons would cost and tell."
     )
     reporting_length: int = Field(default=3, ge=1, le=5, description="Attributes published together at most.")
     false_share: float = Field(
@@ -121,6 +125,8 @@ class CaseRelease(Study, Promised):
                 "record_limit: whether a record is among the first depends on other people's records, so that nothing "
                 "could be promised to one person; drop it, or release a part of a series"
             )
+        if self.advice and self.promise != "differential-privacy":
+            raise ValueError("advice is about epsilon: it needs the promise differential-privacy")
         if self.linked and self.promise != "differential-privacy":
             raise ValueError(
                 "linked needs differential privacy: k-anonymity of one says nothing of the other"
@@ -190,6 +196,8 @@ class CaseRelease(Study, Promised):
             check_cells(self.settings(), schema)  # refuses what cannot be counted before any record is read
         if self.linked:
             self.linked.check(schema)
+        if self.advice:
+            add_advice(assets, self, schema, self.advice)
         add_records(assets, self.source, root)
         _people(assets, self)
         _release(assets, self, schema)
@@ -199,6 +207,7 @@ class CaseRelease(Study, Promised):
         _tell(assets, self)
         tables = ["evaluation", "fabricated", "rare", "synthesizability"]
         tables += ["memorised", "attacks"] if self.synthetic_records else []
+        tables += ["advice_summary", "advice", "dry_run"] if self.advice else []
         add_casework(assets, self.title, restricted_release_report, tables=tables)
         codebook = self.source.codebook
         add_release_files(
@@ -260,7 +269,7 @@ def _release(assets: StudyAssets, study: CaseRelease, schema: ReleaseSchema) -> 
         "terms": "What was released on which terms: promise, mechanism, noise, number of people.",
         "synthetic_records": "Records of people who do not exist, made from what was released alone.",
     }
-    words = {"title", "owners", "source", "truth", "licence", "sensitive", "compared_with"}
+    words = {"title", "owners", "source", "truth", "licence", "sensitive", "compared_with", "advice"}
 
     @assets.asset(
         *(Output(noun, described[noun]) for noun in nouns),

@@ -306,6 +306,9 @@ _RESTRICTED = {
     "memorised": "Synthetic records that equal a record of few people, beside chance",
     "attacks": "Attacks on the synthetic records, beside attacks that know nobody",
     "synthesizability": "Which columns make combinations rare",
+    "advice_summary": "What other losses would cost and tell, without any record",
+    "advice": "Errors to expect at other losses",
+    "dry_run": "Every step of the release: what it reads, decides and costs",
 }
 
 

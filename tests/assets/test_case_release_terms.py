@@ -204,3 +204,15 @@ def test_linked_people_without_declared_values_are_refused(cases):
     with pytest.raises(Exception) as refused:
         cases.load()
     assert "declare the values" in str(refused.getrepr(style="short", chain=True))
+
+
+def test_advice_needs_no_record_and_spends_nothing(cases, home):
+    (cases.folder / "cases.csv").unlink()
+    cases.study("cases", "CaseRelease", **(PRIVATE | {"advice": {"people": 900, "epsilons": [1.0, 4.0]}}))
+    result = cases.run("cases/advice", "cases/advice_summary", "cases/dry_run")
+    assert result.success, failures(result)
+    summary = read_table(home, "released", ("cases", "advice_summary")).set_index("epsilon")
+    assert summary.loc[1.0, "mean_error"] > summary.loc[4.0, "mean_error"] > 0
+    steps = read_table(home, "released", ("cases", "dry_run"))
+    assert abs(steps["rho_share"].sum() - 1) < 1e-9
+    assert not cases.load().resources["privacy_ledger"].entries()
