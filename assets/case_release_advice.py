@@ -35,6 +35,7 @@ def add_advice(assets: StudyAssets, study: "CaseRelease", schema: ReleaseSchema,
         Output("dry_run", "Every step of the release: what it reads, decides and costs; spends nothing."),
         zone="released",
         settings=[study.settings(), wanted],
+        generator=True,  # of invented people, from a seed
     )
     def advise_before_spending(context):
         """Simulate releases about invented people, and go through the real one without data."""
