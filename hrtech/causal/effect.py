@@ -79,7 +79,7 @@ def estimate_effect(frame: pd.DataFrame, question: EffectQuestion) -> EffectResu
     Raises:
         EffectError: The question cannot be answered from the table without misleading; the message says why.
     """
-    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+    from threadpoolctl import threadpool_limits
 
     observed = {str(name) for name in frame.columns}
     identified = identify(question, observed)

@@ -88,10 +88,15 @@ class Layout:
     def __init__(self, schema: ReleaseSchema, longest: int) -> None:
         self.schema = schema
         self.longest = longest
-        self.attributes: tuple[Attribute, ...] = ()
-        self.groups: tuple[Group, ...] = ()
+        attributes: list[Attribute] = []
+        groups: list[Group] = []
         for columns in _together(schema):
-            self._add(columns)
+            attributes += [(c.name, v) for c in columns for v in c.attributes]
+            for states in _states(columns):
+                first = groups[-1].stop if groups else 0
+                groups.append(Group(first, states, tuple(c.name for c in columns)))
+        self.attributes = tuple(attributes)
+        self.groups = tuple(groups)
         sizes = np.array([g.size for g in self.groups], dtype=np.int64)
         self.group_of: NDArray[np.int32] = np.repeat(np.arange(len(sizes), dtype=np.int32), sizes)
         starts = np.array([g.first for g in self.groups], dtype=np.int64)[self.group_of]
@@ -103,28 +108,6 @@ class Layout:
             tuple(sorted((number[a], number[b]))) for a, b in schema.impossible if a in number and b in number
         ]
         self.impossible: Cells = np.array(sorted(set(known)), dtype=np.int32).reshape(-1, 2)
-
-    def _add(self, columns: tuple[ReleaseColumn, ...]) -> None:
-        """Add the groups of one column, or of a column and the one that it refines."""
-        fine = columns[0]
-        own = [(c.name, v) for c in columns for v in c.attributes]
-        names = tuple(c.name for c in columns)
-        if not own:
-            return
-        if len(columns) == 2:
-            parent = {v: k for k, v in enumerate(columns[1].attributes, start=len(fine.attributes))}
-            states = np.vstack([np.zeros((1, len(own)), bool), np.eye(len(own), dtype=bool)])
-            for k, value in enumerate(fine.attributes):
-                states[1 + k, parent[fine.parent_values[value]]] = True
-            found = [states]
-        elif fine.multi_valued:
-            found = [np.array([[False], [True]]) for _ in own]
-        else:
-            found = [np.vstack([np.zeros((1, len(own)), bool), np.eye(len(own), dtype=bool)])]
-        for states in found:
-            first = self.groups[-1].stop if self.groups else 0
-            self.groups += (Group(first, states, names),)
-        self.attributes += tuple(own)
 
     @property
     def n_attributes(self) -> int:
@@ -246,6 +229,22 @@ class Layout:
         for i, j in subsets_of(range(length), 2):
             out |= table[cells[:, i], cells[:, j]]
         return out
+
+
+def _states(columns: tuple[ReleaseColumn, ...]) -> list[NDArray[np.bool_]]:
+    """States of the groups of one column, or of a column and the one that it refines."""
+    fine = columns[0]
+    size = sum(len(c.attributes) for c in columns)
+    if len(columns) == 1 and fine.multi_valued:
+        return [np.array([[False], [True]]) for _ in range(size)]
+    if not size:
+        return []
+    states = np.vstack([np.zeros((1, size), bool), np.eye(size, dtype=bool)])
+    if len(columns) == 2:
+        parent = {v: k for k, v in enumerate(columns[1].attributes, start=len(fine.attributes))}
+        for k, value in enumerate(fine.attributes):
+            states[1 + k, parent[fine.parent_values[value]]] = True
+    return [states]
 
 
 def _together(schema: ReleaseSchema) -> list[tuple[ReleaseColumn, ...]]:
