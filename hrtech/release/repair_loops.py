@@ -5,6 +5,10 @@ triples of ascending attributes are; the others, shape (combinations, 2), hold f
 up to date, and the weight of its squared error, negative where it must not occur. Groups lie one after another, so
 the attributes of earlier groups come before those of the group at hand, and those of later ones after. Attributes of
 one group are no combination.
+
+Nearly all time goes into asking what one more holder of a combination would cost. A sweep therefore keeps those costs
+beside the tables, one number each, and lists what a person holds once: what earlier groups hold grows and what later
+ones hold shrinks from group to group.
 """
 
 from typing import Any
@@ -16,19 +20,14 @@ _OVER, _WEIGHT = 0, 1
 
 
 @nb.njit(cache=True)
-def _held(
-    states: Any, r: int, skip: int, first_state: Any, holds: Any, items: Any, after: Any
-) -> tuple[int, int]:
-    """List what a person holds outside one group, and after each where the next group's begins.
+def _held(states: Any, r: int, first_state: Any, holds: Any, items: Any, after: Any, starts: Any) -> int:
+    """List what a person holds and after each where the next group's begins; returns how many.
 
-    Returns:
-        How many lie before that group, and how many in all.
+    `starts` receives where each group's begins, and the end.
     """
-    before, n = 0, 0
+    n = 0
     for g in range(states.shape[1]):
-        if g == skip:
-            before = n
-            continue
+        starts[g] = n
         row = first_state[g] + states[r, g]
         first = n
         for p in range(2):
@@ -36,7 +35,8 @@ def _held(
                 items[n] = holds[row, p]
                 n += 1
         after[first:n] = n
-    return before, n
+    starts[states.shape[1]] = n
+    return n
 
 
 @nb.njit(cache=True, inline="always")
@@ -55,8 +55,9 @@ def count_held(states: Any, first_state: Any, holds: Any, tables: Any) -> None:
     places, ones, pairs, triples = tables
     items = np.empty(2 * states.shape[1], np.int64)
     after = np.empty(2 * states.shape[1], np.int64)
+    starts = np.empty(states.shape[1] + 1, np.int64)
     for r in range(states.shape[0]):
-        n = _held(states, r, -1, first_state, holds, items, after)[1]
+        n = _held(states, r, first_state, holds, items, after, starts)
         for x in range(n):
             ones[items[x], _OVER] += 1
             for y in range(after[x], n if len(pairs) else 0):
@@ -73,41 +74,106 @@ def _term(table: Any, at: int, own: float, forbidden: float) -> float:
 
 
 @nb.njit(cache=True)
-def _cost(
-    v: int, own: float, items: Any, after: Any, before: int, n: int, tables: Any, forbidden: float
-) -> float:
-    """Change of the error when a person who holds `items` also holds attribute `v`; `own` is 1 if they do now."""
-    places, ones, pairs, triples = tables
-    cost = _term(ones, v, own, forbidden)
-    for x in range(n if len(pairs) else 0):
-        i, j = (items[x], v) if x < before else (v, items[x])
-        pair = _pair(places, i, j)
-        cost += _term(pairs, pair, own, forbidden)
-        if pairs[pair, _WEIGHT] < 0 or not len(triples):
-            continue
-        for y in range(after[x], before):
-            cost += _term(triples, _triple(places, i, items[y], v), own, forbidden)
-        start = _triple(places, i, j, 0)
-        for y in range(max(after[x], before), n):
-            cost += _term(triples, start + items[y], own, forbidden)
-    return cost
+def _costs(table: Any, own: float, forbidden: float) -> Any:
+    """What one more holder of each combination costs, of whom `own` is counted already."""
+    out = np.empty(len(table), np.float64)
+    for at in range(len(table)):
+        out[at] = _term(table, at, own, forbidden)
+    return out
 
 
 @nb.njit(cache=True)
-def _move(v: int, sign: float, items: Any, after: Any, before: int, n: int, tables: Any) -> None:
-    """Add or take away one holder of every combination of `v` with `items`; in place."""
+def _cost(
+    v: int, before: Any, n_before: int, after: Any, first: int, places: Any, pairs: Any, costs: Any
+) -> float:  # fmt: skip
+    """Change of the error when a person who holds all these also holds attribute `v`.
+
+    `before` is what earlier groups hold, where the next group's begins after each, and where triples of two of them
+    and a third begin; `after` is what later groups hold, from number `first` on, and where the next group's begins.
+    """
+    own_costs, pair_costs, triple_costs = costs
+    items, next_group, bases = before
+    others, others_next, n = after
+    cost = own_costs[v]
+    for x in range(n_before if len(pairs) else 0):
+        i = items[x]
+        pair = _pair(places, i, v)
+        cost += pair_costs[pair]
+        if pairs[pair, _WEIGHT] < 0 or not len(triple_costs):
+            continue
+        for y in range(next_group[x], n_before):
+            cost += triple_costs[bases[x, y] + v]
+        start = _triple(places, i, v, 0)
+        for y in range(first, n):
+            cost += triple_costs[start + others[y]]
+    for x in range(first, n if len(pairs) else 0):
+        pair = _pair(places, v, others[x])
+        cost += pair_costs[pair]
+        if pairs[pair, _WEIGHT] < 0 or not len(triple_costs):
+            continue
+        start = _triple(places, v, others[x], 0)
+        for y in range(others_next[x], n):
+            cost += triple_costs[start + others[y]]
+    return cost
+
+
+@nb.njit(cache=True, inline="always")
+def _shift(table: Any, free: Any, held: Any, at: int, sign: float) -> None:
+    """One holder more or less of a combination."""
+    table[at, _OVER] += sign
+    if table[at, _WEIGHT] >= 0:
+        free[at] = _term(table, at, 0.0, 0.0)
+        held[at] = _term(table, at, 1.0, 0.0)
+
+
+@nb.njit(cache=True)
+def _move(
+    v: int, sign: float, before: Any, n_before: int, after: Any, first: int, tables: Any, free: Any, held: Any
+) -> None:  # fmt: skip
+    """Add or take away one holder of every combination of `v` with what a person holds; in place."""
     places, ones, pairs, triples = tables
-    ones[v, _OVER] += sign
-    for x in range(n if len(pairs) else 0):
-        i, j = (items[x], v) if x < before else (v, items[x])
-        pairs[_pair(places, i, j), _OVER] += sign
+    items, next_group, bases = before
+    others, others_next, n = after
+    _shift(ones, free[0], held[0], v, sign)
+    for x in range(n_before if len(pairs) else 0):
+        i = items[x]
+        _shift(pairs, free[1], held[1], _pair(places, i, v), sign)
         if not len(triples):
             continue
-        for y in range(after[x], before):
-            triples[_triple(places, i, items[y], v), _OVER] += sign
-        start = _triple(places, i, j, 0)
-        for y in range(max(after[x], before), n):
-            triples[start + items[y], _OVER] += sign
+        for y in range(next_group[x], n_before):
+            _shift(triples, free[2], held[2], bases[x, y] + v, sign)
+        start = _triple(places, i, v, 0)
+        for y in range(first, n):
+            _shift(triples, free[2], held[2], start + others[y], sign)
+    for x in range(first, n if len(pairs) else 0):
+        _shift(pairs, free[1], held[1], _pair(places, v, others[x]), sign)
+        if not len(triples):
+            continue
+        start = _triple(places, v, others[x], 0)
+        for y in range(others_next[x], n):
+            _shift(triples, free[2], held[2], start + others[y], sign)
+
+
+@nb.njit(cache=True)
+def _best(
+    now: int, states: Any, holds: Any, before: Any, n_before: int, after: Any, first: int, places: Any, pairs: Any,
+    free: Any, held: Any,
+) -> int:  # fmt: skip
+    """The state of a group that lowers the error most: `states` are the first and the last but one."""
+    best, least = states[0], 0.0
+    for state in range(states[0] + 1, states[1]):
+        cost = 0.0
+        for p in range(2):
+            v = holds[state, p]
+            if v < 0:
+                continue
+            if holds[now, 0] == v or holds[now, 1] == v:
+                cost += _cost(v, before, n_before, after, first, places, pairs, held)
+            else:
+                cost += _cost(v, before, n_before, after, first, places, pairs, free)
+        if cost < least:
+            least, best = cost, state
+    return best
 
 
 @nb.njit(cache=True)
@@ -116,31 +182,41 @@ def sweep(states: Any, order: Any, first_state: Any, holds: Any, tables: Any, fo
 
     Each combination that must not occur costs `forbidden`.
     """
-    items = np.empty(2 * states.shape[1], np.int64)
-    after = np.empty(2 * states.shape[1], np.int64)
+    places, ones, pairs, triples = tables
+    free = (_costs(ones, 0.0, forbidden), _costs(pairs, 0.0, forbidden), _costs(triples, 0.0, forbidden))
+    held = (_costs(ones, 1.0, forbidden), _costs(pairs, 1.0, forbidden), _costs(triples, 1.0, forbidden))
+    most = 2 * states.shape[1]
+    items, next_group = np.empty(most, np.int64), np.empty(most, np.int64)
+    others, others_next = np.empty(most, np.int64), np.empty(most, np.int64)
+    starts = np.empty(states.shape[1] + 1, np.int64)
+    bases = np.empty((most, most), np.int64)
+    before = (items, next_group, bases)
     changes = 0
     for r in order:
+        n_before = 0
+        after = (others, others_next, _held(states, r, first_state, holds, others, others_next, starts))
         for g in range(states.shape[1]):
-            before, n = _held(states, r, g, first_state, holds, items, after)
-            begin = first_state[g]
-            now = begin + states[r, g]
-            best, least = begin, 0.0
-            for state in range(begin + 1, first_state[g + 1]):
-                cost = 0.0
+            first = starts[g + 1]
+            now = first_state[g] + states[r, g]
+            best = _best(
+                now, first_state[g : g + 2], holds, before, n_before, after, first, places, pairs, free, held
+            )
+            if best != now:
+                changes += 1
+                states[r, g] = best - first_state[g]
                 for p in range(2):
-                    v = holds[state, p]
-                    if v >= 0:
-                        own = 1.0 if (holds[now, 0] == v or holds[now, 1] == v) else 0.0
-                        cost += _cost(v, own, items, after, before, n, tables, forbidden)
-                if cost < least:
-                    least, best = cost, state
-            if best == now:
-                continue
-            changes += 1
-            states[r, g] = best - begin
+                    if holds[now, p] >= 0:
+                        _move(holds[now, p], -1.0, before, n_before, after, first, tables, free, held)
+                    if holds[best, p] >= 0:
+                        _move(holds[best, p], 1.0, before, n_before, after, first, tables, free, held)
+            n = n_before
             for p in range(2):
-                if holds[now, p] >= 0:
-                    _move(holds[now, p], -1.0, items, after, before, n, tables)
-                if holds[best, p] >= 0:
-                    _move(holds[best, p], 1.0, items, after, before, n, tables)
+                v = holds[best, p]
+                if v >= 0:
+                    items[n] = v
+                    for x in range(n_before):
+                        bases[x, n] = _triple(places, items[x], v, 0)
+                    n += 1
+            next_group[n_before:n] = n
+            n_before = n
     return changes
