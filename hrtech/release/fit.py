@@ -142,7 +142,9 @@ def product_sums(
     out[2] = pairs.sum(axis=1, dtype=np.float64) * times
     for length in range(3, longest + 1):
         cells = layout.cells(length - 2)[layout.order_by_first(length - 2)]
-        rest = np.prod([columns[cells[:, k]] for k in range(length - 2)], axis=0)
+        rest = columns[cells[:, 0]]
+        for k in range(1, length - 2):
+            rest = rest * columns[cells[:, k]]
         out[length] = np.empty(layout.size(length))
         for block in layout.blocks(length):
             out[length][block.at] = (pairs[block.pairs] @ rest[block.rest].T).ravel() * times

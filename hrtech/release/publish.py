@@ -24,7 +24,7 @@ from hrtech.release.records import States, as_table, holders, sample_people
 from hrtech.release.repair import repair
 from hrtech.release.support import Dial, dial, scores
 
-_AT_ONCE = 4096
+_AT_ONCE = 2048
 
 
 @dataclass(frozen=True)
@@ -150,15 +150,10 @@ def _told_of_length(
 
 def count_people(states: States, layout: Layout) -> dict[int, NDArray[np.int64]]:
     """Count every combination in synthetic people, per length in the order of the layout."""
-    totals = {k: np.zeros(layout.size(k), dtype=np.int64) for k in range(1, layout.longest + 1)}
-    distinct, times = np.unique(states, axis=0, return_counts=True)
-    held = holders(distinct, layout)
-    for start in range(0, len(held), _AT_ONCE):
-        part = held[start : start + _AT_ONCE].astype(np.float32)
-        weight = times[start : start + _AT_ONCE]
-        # groups of rows of one multiplicity keep single precision exact
-        for number in np.unique(weight):
-            own = np.ascontiguousarray(part[weight == number].T)
-            for k, sums in product_sums(layout, own, layout.longest).items():
-                totals[k] += np.rint(sums).astype(np.int64) * number
-    return totals
+    totals = {k: np.zeros(layout.size(k)) for k in range(1, layout.longest + 1)}
+    # few people at once: their counts are exact in single precision, and all counts are in double precision
+    for start in range(0, len(states), _AT_ONCE):
+        held = holders(states[start : start + _AT_ONCE], layout).T.astype(np.float32)
+        for k, sums in product_sums(layout, held, layout.longest).items():
+            totals[k] += sums
+    return {k: np.rint(total).astype(np.int64) for k, total in totals.items()}
