@@ -14,9 +14,9 @@ moments. How often the guess is right bounds from below how much the mechanism l
 
 The person may be there in several copies: k copies are told k times as well under mu-GDP (k mu), and
 ``(k epsilon, delta (e^(k epsilon) - 1) / (e^epsilon - 1))``-well under (epsilon, delta), so that bounds on the group
-are bounds on the person, and fewer runs are needed than for one faint person. Auditing a single run with many such
-people (Steinke, Nasr and Jagielski 2023; Mahloujifar, Melis and Chaudhuri 2024) would be cheaper and looser: it could
-not tell noise of half the scale.
+are bounds on the person, and fewer runs are needed than for one faint person. One run with many different people
+(Steinke, Nasr and Jagielski 2023; Mahloujifar, Melis and Chaudhuri 2024) gives looser bounds, for mechanisms that are
+dear to run; a release of few people takes milliseconds.
 
 Guesses are made by a threshold that other runs than those judged have fixed. Nothing here sees real records or spends
 anything, and noise comes from where `mechanism.draw` takes it.
@@ -150,23 +150,26 @@ def audit_release(
 
 
 def audit(runs: Runs, epsilon: float, delta: float, confidence: float = 0.95) -> AuditResult:
-    """Turn runs into lower bounds: the first half fixes thresholds, the second is judged.
+    """Turn runs into lower bounds: the first quarter fixes thresholds, the others are judged.
 
     Args:
-        runs: At least four, half of them with the person by the fall of a coin.
+        runs: With or without the person by the fall of an even coin, each on its own.
         epsilon: Claimed.
         delta: At which delta.
         confidence: Probability with which each bound holds.
 
     Raises:
-        ValueError: Too few runs, or only runs of one kind in a half.
+        ValueError: Too few runs: only runs of one kind among those learned from or judged.
     """
-    half = len(runs.scores) // 2
+    first = len(runs.scores) // 4
     learned, judged = (
-        Runs(runs.scores[own], runs.present[own], runs.copies) for own in (slice(0, half), slice(half, None))
+        Runs(runs.scores[own], runs.present[own], runs.copies)
+        for own in (slice(0, first), slice(first, None))
     )
     if any(part.present.all() or not part.present.any() for part in (learned, judged)):
-        raise ValueError("an audit needs runs with and without the person in both halves: make more runs")
+        raise ValueError(
+            "an audit needs runs with and without the person to learn from and to judge: make more runs"
+        )
     balanced = _best_threshold(learned)
     right = int(((judged.scores > balanced) == judged.present).sum())
     mu = mu_lower(right, len(judged.scores), confidence) / runs.copies
@@ -187,11 +190,12 @@ def audit(runs: Runs, epsilon: float, delta: float, confidence: float = 0.95) ->
 
 
 def _best_threshold(runs: Runs) -> float:
-    """The threshold with most right guesses; of equals the one nearest to even odds."""
+    """The threshold nearest to even odds among those with as many right guesses as any, but for chance."""
     ordered = np.sort(runs.scores)
-    thresholds = np.r_[ordered[0] - 1, (ordered[1:] + ordered[:-1]) / 2, ordered[-1] + 1]
+    thresholds = np.r_[ordered[0] - 1, (ordered[1:] + ordered[:-1]) / 2, ordered[-1] + 1, 0.0]
     right = ((runs.scores[None, :] > thresholds[:, None]) == runs.present).sum(axis=1)
-    best = thresholds[right == right.max()]
+    chance = math.sqrt(len(ordered) - right.max())
+    best = thresholds[right >= right.max() - chance]
     return float(best[np.abs(best).argmin()])
 
 
