@@ -2,8 +2,12 @@
 
 Coordinate descent on whole people: each in turn is given, in each group, the state that lowers the weighted squared
 error of all counts up to length 3 most; holding a combination that is not told costs ever more, at last more than
-anything gains, so that none is left. "Unknown" is always allowed, so that this ends. Post-processing.
+anything gains, so that none is left. "Unknown" is always allowed, so that this ends. That somebody holds a combination
+that is told is worth more than most errors; where nobody does, somebody is made to hold it and nothing else, and
+descent goes on from there. Post-processing.
 """
+
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +21,8 @@ _NEVER = 1e15
 #: A sweep with fewer changes than this share of the people is the last but one.
 _STALE = 0.01
 _LONGEST = 3
+#: How often people are made to hold what nobody holds.
+_FILLS = 3
 
 
 def repair(
@@ -36,13 +42,15 @@ def repair(
         rng: The order of people in each sweep.
 
     Returns:
-        States of the same shape. No combination of up to 3 attributes that is not told occurs in them.
+        States of the same shape. No combination of up to 3 attributes that is not told occurs in them, and nearly
+        all that are told do.
     """
-    from hrtech.release.repair_loops import count_held, sweep
+    from hrtech.release.repair_loops import count_held, give, sweep
 
     states = states.copy()
     holds, first_state = _held_by_state(layout)
-    tables = (places_of(layout), *(_table(targets, told, k) for k in range(1, _LONGEST + 1)))
+    counts = [_table(targets, told, k) for k in range(1, _LONGEST + 1)]
+    tables = (places_of(layout), *counts)
     count_held(states, first_state, holds, tables)
     for k in range(_SWEEPS):
         order = rng.permutation(len(states))
@@ -50,21 +58,47 @@ def repair(
         if changed < _STALE * len(states):
             break
     sweep(states, np.arange(len(states)), first_state, holds, tables, np.float32(_NEVER))
+    for _ in range(_FILLS):
+        empty = _empty(layout, counts)
+        if not len(empty):
+            break
+        give(states, rng.permutation(len(states)), empty, _state_of(layout), first_state, holds, tables)
+        sweep(states, rng.permutation(len(states)), first_state, holds, tables, np.float32(_NEVER))
     return states
+
+
+def _empty(layout: Layout, counts: Sequence[NDArray[np.float32]]) -> NDArray[np.int64]:
+    """Combinations that are told and that nobody holds, the longest first; shape (combinations, 3), -1 for none."""
+    found = [np.zeros((0, _LONGEST), dtype=np.int64)]
+    for length, table in reversed(list(enumerate(counts, start=1))):
+        over, weight, target = table.T
+        nobody = np.flatnonzero((weight > 0) & (over + target < 0.5))
+        if len(nobody):
+            nobody = nobody[np.argsort(-target[nobody], kind="stable")]
+            cells = layout.cells(length)[nobody]
+            found.append(np.pad(cells, ((0, 0), (0, _LONGEST - length)), constant_values=-1).astype(np.int64))
+    return np.concatenate(found)
+
+
+def _state_of(layout: Layout) -> NDArray[np.int64]:
+    """Group of each attribute and the state that is its own: it holds what the attribute implies, and no more."""
+    group = layout.group_of.astype(np.int64)
+    first = np.array([g.first for g in layout.groups], dtype=np.int64)
+    return np.column_stack([group, np.arange(layout.n_attributes) - first[group] + 1])
 
 
 def _table(
     targets: dict[int, NDArray[np.float64]], told: dict[int, NDArray[np.bool_]], length: int
 ) -> NDArray[np.float32]:
-    """Counts less targets, nobody counted yet, and weights; shape (combinations, 2), none where none is measured.
+    """Counts less targets, nobody counted yet, weights, and targets; shape (combinations, 3).
 
-    A combination that is not told has a negative weight.
+    A combination that is not told has a negative weight; of a length that is not measured there is none.
     """
     if length not in targets:
-        return np.zeros((0, 2), dtype=np.float32)
+        return np.zeros((0, 3), dtype=np.float32)
     target = np.where(told[length], np.maximum(targets[length], 0), 0)
     weight = np.ones(len(target)) if length == 1 else np.sqrt(10 / np.maximum(target, 10))
-    return np.column_stack([-target, np.where(told[length], weight, -1.0)]).astype(np.float32)
+    return np.column_stack([-target, np.where(told[length], weight, -1.0), target]).astype(np.float32)
 
 
 def places_of(layout: Layout) -> NDArray[np.int64]:

@@ -1,10 +1,10 @@
 """The compiled loops of `repair`: counting combinations in people, and changing one state at a time.
 
 Tables are `(places, ones, pairs, triples)`. Combinations lie in them as in the layout: `places` says where pairs and
-triples of ascending attributes are; the others, shape (combinations, 2), hold for each its count less its target, kept
-up to date, and the weight of its squared error, negative where it must not occur. Groups lie one after another, so
-the attributes of earlier groups come before those of the group at hand, and those of later ones after. Attributes of
-one group are no combination.
+triples of ascending attributes are; the others, shape (combinations, 3), hold for each its count less its target, kept
+up to date, the weight of its squared error, negative where it must not occur, and its target. Groups lie one after
+another, so the attributes of earlier groups come before those of the group at hand, and those of later ones after.
+Attributes of one group are no combination.
 
 Nearly all time goes into asking what one more holder of a combination would cost. A sweep therefore keeps those costs
 beside the tables, one number each, and lists what a person holds once: what earlier groups hold grows and what later
@@ -16,7 +16,9 @@ from typing import Any
 import numba as nb
 import numpy as np
 
-_OVER, _WEIGHT = 0, 1
+_OVER, _WEIGHT, _TARGET = 0, 1, 2
+#: What it is worth that somebody holds a combination that may occur, in units of a squared error.
+FIRST = 30.0
 
 
 @nb.njit(cache=True)
@@ -50,27 +52,82 @@ def _triple(places: Any, i: int, j: int, k: int) -> int:
 
 
 @nb.njit(cache=True)
+def _count(states: Any, r: int, sign: float, first_state: Any, holds: Any, lists: Any, tables: Any) -> None:
+    """Count one person more or less in all that they hold; in place."""
+    places, ones, pairs, triples = tables
+    items, after, starts = lists
+    n = _held(states, r, first_state, holds, items, after, starts)
+    for x in range(n):
+        ones[items[x], _OVER] += sign
+        for y in range(after[x], n if len(pairs) else 0):
+            pairs[_pair(places, items[x], items[y]), _OVER] += sign
+            for z in range(after[y], n if len(triples) else 0):
+                triples[_triple(places, items[x], items[y], items[z]), _OVER] += sign
+
+
+@nb.njit(cache=True)
+def _lists(groups: int) -> Any:
+    """Room for what a person holds; see `_held`."""
+    return np.empty(2 * groups, np.int64), np.empty(2 * groups, np.int64), np.empty(groups + 1, np.int64)
+
+
+@nb.njit(cache=True)
 def count_held(states: Any, first_state: Any, holds: Any, tables: Any) -> None:
     """Add to the counts in the tables how many people hold each attribute, pair and triple; in place."""
-    places, ones, pairs, triples = tables
-    items = np.empty(2 * states.shape[1], np.int64)
-    after = np.empty(2 * states.shape[1], np.int64)
-    starts = np.empty(states.shape[1] + 1, np.int64)
+    lists = _lists(states.shape[1])
     for r in range(states.shape[0]):
-        n = _held(states, r, first_state, holds, items, after, starts)
-        for x in range(n):
-            ones[items[x], _OVER] += 1
-            for y in range(after[x], n if len(pairs) else 0):
-                pairs[_pair(places, items[x], items[y]), _OVER] += 1
-                for z in range(after[y], n if len(triples) else 0):
-                    triples[_triple(places, items[x], items[y], items[z]), _OVER] += 1
+        _count(states, r, 1.0, first_state, holds, lists, tables)
+
+
+@nb.njit(cache=True)
+def give(
+    states: Any, order: Any, empty: Any, state_of: Any, first_state: Any, holds: Any, tables: Any
+) -> None:
+    """Let one person each hold a combination that nobody holds, and nothing else; in place.
+
+    Args:
+        states: Shape (people, groups).
+        order: Who, in turn.
+        empty: Shape (combinations, 3), attributes and -1 after the last; what one of them gives to another is skipped.
+        state_of: Shape (attributes, 2), group and state of each attribute.
+        first_state: First state of each group.
+        holds: Attributes of each state.
+        tables: As above.
+    """
+    places, ones, pairs, triples = tables
+    lists = _lists(states.shape[1])
+    given = 0
+    for i, j, k in empty:
+        if k >= 0:
+            held = _is_held(triples, _triple(places, i, j, k))
+        elif j >= 0:
+            held = _is_held(pairs, _pair(places, i, j))
+        else:
+            held = _is_held(ones, i)
+        if held or given == len(order):
+            continue
+        r = order[given]
+        given += 1
+        _count(states, r, -1.0, first_state, holds, lists, tables)
+        states[r] = 0
+        for v in (i, j, k):
+            if v >= 0:
+                states[r, state_of[v, 0]] = state_of[v, 1]
+        _count(states, r, 1.0, first_state, holds, lists, tables)
+
+
+@nb.njit(cache=True, inline="always")
+def _is_held(table: Any, at: int) -> bool:
+    return table[at, _OVER] + table[at, _TARGET] > 0.5
 
 
 @nb.njit(cache=True, inline="always")
 def _term(table: Any, at: int, own: float, forbidden: float) -> float:
     """Change of the weighted squared error when one more person holds a combination."""
-    weight = table[at, _WEIGHT]
-    return forbidden if weight < 0 else weight * (1 + 2 * (table[at, _OVER] - own))
+    weight, over = table[at, _WEIGHT], table[at, _OVER] - own
+    if weight < 0:
+        return forbidden
+    return weight * (1 + 2 * over) - (FIRST if over + table[at, _TARGET] < 0.5 else 0.0)
 
 
 @nb.njit(cache=True)
