@@ -104,16 +104,7 @@ def timeline(
         height: Height in pixels.
     """
     x = {"field": time, "type": "temporal", "title": None, "scale": {"type": "utc"}, "axis": {"grid": False}}
-    colour: Spec = {}
-    if series:
-        colour = {
-            "color": {
-                "field": series,
-                "type": "nominal",
-                "sort": None,
-                "legend": {"offset": 30, "symbolType": "stroke", "symbolOpacity": 1, "symbolStrokeWidth": 3},
-            }
-        }
+    colour = _coloured(series) if series else {}
     tooltip = [
         {"field": time, "type": "temporal", "title": time_title or time, "timeUnit": "utcyearmonthdate"},
         *([{"field": series, "title": series}] if series else []),
@@ -144,6 +135,62 @@ def timeline(
     if series:
         columns.insert(1, [series, series])
     return layered(data, layers, columns, height=height)
+
+
+def lines(
+    data: Rows,
+    *,
+    x: str,
+    y: str,
+    series: str,
+    x_title: str = "",
+    y_title: str = "",
+    series_title: str = "",
+    number_format: str = ",~r",
+    log_x: bool = False,
+    height: int = 300,
+) -> Spec:
+    """Lines of one amount against another, such as errors against a budget.
+
+    Args:
+        data: One row a point and series.
+        x: Field with the amount along the axis.
+        y: Field with the height.
+        series: Field that tells lines apart, in the order in which they come.
+        x_title: Words under the axis.
+        y_title: Words for the height.
+        series_title: Words for the series, used in the table.
+        number_format: d3-format of the heights.
+        log_x: The axis along is logarithmic and marked at the points alone; they are above 0.
+        height: Height in pixels.
+    """
+    rows = rows_of(data)
+    along: Spec = {"field": x, "type": "quantitative", "title": x_title or None, "axis": {"grid": False}}
+    if log_x:
+        along["scale"] = {"type": "log", "nice": False}
+        along["axis"] |= {"values": sorted({row[x] for row in rows}), "format": "~r"}
+    tooltip = [
+        {"field": series, "title": series_title or series},
+        {"field": x, "title": x_title or x, "type": "quantitative", "format": "~r"},
+        *on_hover([(y, y_title)], number_format),
+    ]
+    line = {
+        "mark": {"type": "line", "point": {"filled": True, "size": 26}, "interpolate": "linear"},
+        "encoding": {
+            "x": along,
+            "y": amount(y, y_title, number_format),
+            "tooltip": tooltip,
+            **_coloured(series),
+        },
+    }
+    columns = [[series, series_title or series], *table_columns((x, x_title), (y, y_title), None, None)]
+    return layered(rows, [line], columns, height=height)
+
+
+def _coloured(series: str) -> Spec:
+    """A colour for each line, and the legend that names it."""
+    legend = {"offset": 30, "symbolType": "stroke", "symbolOpacity": 1, "symbolStrokeWidth": 3}
+    return {"color": {"field": series, "type": "nominal", "sort": None, "legend": legend}}
 
 
 def forest(

@@ -136,7 +136,9 @@ def test_parts_of_a_series_share_a_charge_and_changes_are_told(cases, home):
     dated = [*COLUMNS, {"name": "seen", "role": "date"}]
     header = ",".join(c["name"] for c in dated)
     year = {n: 2023 if n < 300 else 2024 for n in range(900)}
-    text = "\n".join(f"{','.join(map(str, row(n))).replace('False', '0')},{year[n]}-03-01" for n in range(900))
+    text = "\n".join(
+        f"{','.join(map(str, row(n))).replace('False', '0')},{year[n]}-03-01" for n in range(900)
+    )
     cases.file("cases.csv", f"{header}\n{text}\n")
     source = {"path": "cases.csv", "columns": dated}
     series = {"name": "yearly", "period": "year", "people": "new", "first_seen": "seen"}
@@ -200,7 +202,9 @@ def test_linked_people_without_declared_values_are_refused(cases):
     columns = [{k: v for k, v in c.items() if k != "values"} for c in LINKED_COLUMNS]
     linked = {"population": "people", "id": "who", "columns": ["relation", "by"], "at_most": 2}
     terms = PRIVATE | {"source": {"path": "cases.csv", "columns": columns}, "linked": linked}
-    cases.study("cases", "CaseRelease", **{k: v for k, v in terms.items() if k not in ("hierarchies", "impossible")})
+    cases.study(
+        "cases", "CaseRelease", **{k: v for k, v in terms.items() if k not in ("hierarchies", "impossible")}
+    )
     with pytest.raises(Exception) as refused:
         cases.load()
     assert "declare the values" in str(refused.getrepr(style="short", chain=True))
