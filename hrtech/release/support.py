@@ -63,7 +63,7 @@ def scores(layout: Layout, estimates: Estimates) -> dict[int, Floats]:
         value, sd = estimates.shrunk[length], np.maximum(estimates.sd[length], 1e-9)
         parent = np.maximum(smallest_parent(layout, estimates.shrunk, length), 0)
         own = np.maximum(value, 0) / sd * (parent / sd) ** _PARENT_POWER
-        own[(value < 1) | layout.ruled_out(length)] = -np.inf
+        own[value < 1] = -np.inf
         out[length] = _with_coarser(layout, np.minimum(own, smallest_parent(layout, out, length)), length)
     return out
 
