@@ -6,6 +6,7 @@
 
 import tempfile
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from harness import Figure, arguments, tell  # first: it fixes the threads
 
 # isort: split
 import case_release_scale as scale
+from case_release_audit import DELTA, audited
 from case_release_coverage import Coverage
 from case_release_data import Table, default_tables
 from case_release_judge import interval, not_above, within
@@ -143,8 +145,8 @@ def large(one: Comparison, id: str) -> Iterator[Figure]:
         "release", path=str(one.table.path), rows=rows, columns=20, length=4, epsilon=4.0, seed=one.seed
     )
     name = (
-        f"{one.table.name}: seconds to release {rows:,} × 20 at length 4, {figures['attributes']} attributes, "
-        f"{figures['cells']:,} cells ({figures['gigabytes']:.1f} GB, {figures['cpu']:.0f} s of the process, "
+        f"{one.table.name}: seconds to release {rows:,} × 20 at length 4{', columns banded' * figures['banded']}, "
+        f"{figures['attributes']} attributes, {figures['cells']:,} cells ({figures['gigabytes']:.1f} GB, {figures['cpu']:.0f} s of the process, "
         f"compiled code loaded; {PAID})"
     )
     fits = figures["seconds"] <= 60 and figures["gigabytes"] <= 4
@@ -152,14 +154,28 @@ def large(one: Comparison, id: str) -> Iterator[Figure]:
     yield line(id, name + few, [figures["seconds"]], reached=fits and not few, n=rows)
 
 
-def counted(size: Size, seed: int, id: str = "3.7") -> Figure:
+def counted(size: Size, seed: int, id: str) -> Iterator[Figure]:
     """3.7: exact counts of a large table."""
     rows = size.counted
     figures = scale.measure("count", rows=rows, seed=seed)
     fits = figures["seconds"] <= 10 and figures["gigabytes"] <= 8
     few = "" if rows >= 10_000_000 else "; too few rows, not judged"
     name = f"seconds to count {rows:,} × 16 at length 3 ({figures['gigabytes']:.1f} GB){few}"
-    return line(id, name, [figures["seconds"]], reached=fits and not few, n=rows)
+    yield line(id, name, [figures["seconds"]], reached=fits and not few, n=rows)
+
+
+def audits(size: Size, seed: int, id: str) -> Iterator[Figure]:
+    """3.8: the audit of the mechanism, and of the same with half the noise."""
+    for one in audited(EPSILONS, *size.audit, seed):
+        found = one.result
+        name = (
+            f"lower bound on ε = {one.epsilon:g} at 95 %, δ = {DELTA:g}, membership of a person chosen to be seen best "
+            f"({found.epsilon_lower_any:.2f} without assuming a Gaussian trade-off; simulated people; {PAID})"
+        )
+        yield line(id, name, [found.epsilon_lower], reached=found.holds, n=found.draws)
+        name = f"share of audits, {one.draws} runs each, that catch half the noise at ε = {one.epsilon:g} ({PAID})"
+        caught = line(id, name, [one.power], reached=one.catches, n=one.audits)
+        yield replace(caught, interval=one.interval)
 
 
 FIGURES: dict[str, Callable[[Comparison, str], Iterator[Figure]]] = {
@@ -170,15 +186,18 @@ FIGURES: dict[str, Callable[[Comparison, str], Iterator[Figure]]] = {
     "3.5": seconds,
     "3.6": large,
 }
+#: Figures that need no table.
+ALONE: dict[str, Callable[[Size, int, str], Iterator[Figure]]] = {"3.7": counted, "3.8": audits}
 
 
 def main() -> None:
     """Measure what was asked for."""
     options = arguments(__doc__ or "", only="ids of figures, comma-separated; all by default")
-    wanted = set(options.only.split(",")) if options.only else {*FIGURES, "3.7"}
+    wanted = set(options.only.split(",")) if options.only else {*FIGURES, *ALONE}
     size = SIZES[options.size]
-    if "3.7" in wanted:
-        tell(counted(size, options.seed))
+    for id in sorted(wanted & set(ALONE)):
+        for figure in ALONE[id](size, options.seed, id):
+            tell(figure)
     with tempfile.TemporaryDirectory() as folder:
         tables = [Table.read(options.data)] if options.data else default_tables(Path(folder), options.seed)
         for table in tables:

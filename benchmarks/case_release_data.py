@@ -16,6 +16,7 @@ import pyarrow as pa
 
 from hrtech.mock import generate_world
 from hrtech.release.declared import ReleaseColumn, ReleaseSchema
+from hrtech.release.layout import count_cells
 
 SEPARATOR = ";"
 #: The file on which the engine was tuned: stricter figures apply to it.
@@ -105,6 +106,44 @@ class Table:
             copied = names[k % len(names)]
             text[f"{copied}_shuffled_{k + 1}"] = rng.permutation(text[copied].to_numpy())
         return Table(self.path, text)
+
+
+def banded(table: Table, length: int, most_cells: int) -> Table:
+    """Keep as many values of each column as leave so many combinations; of other values "other" is left, or nothing.
+
+    A length at which too many combinations would be measured is refused with the advice to band columns. A table that
+    has no more of them stays as it is.
+    """
+    found = {name: _values(cells) for name, cells in table.text.items()}
+    several = {name for name, cells in table.text.items() if cells.str.contains(SEPARATOR, regex=False).any()}
+    most = max(map(len, found.values()))
+    while most > 1 and _cells(found, several, length, most) > most_cells:
+        most -= 1
+    text = {}
+    for name, cells in table.text.items():
+        kept = set(found[name][:most])
+        text[name] = [_only(cell, kept, name in several) for cell in cells]
+    return Table(table.path, pd.DataFrame(text))
+
+
+def _values(cells: pd.Series) -> list[str]:
+    """Values of a column, the most frequent first."""
+    return [v for v in cells.str.split(SEPARATOR).explode().value_counts().index if v not in ("", "0")]
+
+
+def _cells(found: dict[str, list[str]], several: set[str], length: int, most: int) -> int:
+    """Combinations of up to a length where each column keeps so many values."""
+    sizes: list[int] = []
+    for name, values in found.items():
+        n = min(len(values), most)
+        sizes += [1] * n if name in several else [n + (len(values) > n)]
+    return sum(count_cells(sizes, length)[1:])
+
+
+def _only(cell: str, kept: set[str], several: bool) -> str:
+    if several:
+        return SEPARATOR.join(v for v in cell.split(SEPARATOR) if v in kept)
+    return cell if cell in kept or cell in ("", "0") else "other"
 
 
 def as_text(frame: pd.DataFrame) -> pd.DataFrame:

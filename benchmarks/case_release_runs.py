@@ -35,6 +35,7 @@ class Size:
         part: Rows and columns of the table at most in those; None for all.
         large: Rows of the large release.
         counted: Rows of the exact counts.
+        audit: Runs of the audit, audits of half the noise, and runs in each of them.
     """
 
     draws: int
@@ -44,11 +45,12 @@ class Size:
     part: tuple[int, int] | None
     large: int
     counted: int
+    audit: tuple[int, int, int]
 
 
 SIZES = {
-    "small": Size(2, 1, 1, 50, (4_000, 6), 50_000, 1_000_000),
-    "full": Size(6, 3, 3, 200, None, 200_000, 10_000_000),
+    "small": Size(2, 1, 1, 50, (4_000, 6), 50_000, 1_000_000, (300, 6, 240)),
+    "full": Size(6, 3, 3, 200, None, 200_000, 10_000_000, (4_000, 100, 240)),
 }
 
 
