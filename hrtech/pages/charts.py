@@ -148,6 +148,7 @@ def lines(
     series_title: str = "",
     number_format: str = ",~r",
     log_x: bool = False,
+    colours: Sequence[str] = (),
     height: int = 300,
 ) -> Spec:
     """Lines of one amount against another, such as errors against a budget.
@@ -162,6 +163,7 @@ def lines(
         series_title: Words for the series, used in the table.
         number_format: d3-format of the heights.
         log_x: The axis along is logarithmic and marked at the points alone; they are above 0.
+        colours: Of the series in their order, where another chart shows some of them too.
         height: Height in pixels.
     """
     rows = rows_of(data)
@@ -180,17 +182,18 @@ def lines(
             "x": along,
             "y": amount(y, y_title, number_format),
             "tooltip": tooltip,
-            **_coloured(series),
+            **_coloured(series, colours),
         },
     }
     columns = [[series, series_title or series], *table_columns((x, x_title), (y, y_title), None, None)]
     return layered(rows, [line], columns, height=height)
 
 
-def _coloured(series: str) -> Spec:
+def _coloured(series: str, colours: Sequence[str] = ()) -> Spec:
     """A colour for each line, and the legend that names it."""
     legend = {"offset": 30, "symbolType": "stroke", "symbolOpacity": 1, "symbolStrokeWidth": 3}
-    return {"color": {"field": series, "type": "nominal", "sort": None, "legend": legend}}
+    scale = {"scale": {"range": list(colours)}} if colours else {}
+    return {"color": {"field": series, "type": "nominal", "sort": None, "legend": legend, **scale}}
 
 
 def forest(

@@ -5,13 +5,9 @@ declared or as an earlier release told it. No record is seen and nothing is char
 been in such records (`advice_people`), in two manners between which real records are expected to lie, and the
 mechanism itself is run on them with noise from a seeded generator, which protects nobody and has nobody to protect.
 
-How near it comes, and what it cannot know. Against releases of two tables (about 21,000 records of sixteen columns,
-where records come in groups of like ones; a simulated world of about 16,000 people and eight columns, where they do
-not) the expected errors of bands with at least fifty combinations were within a factor of REPLACED of the errors that
-a release had, and the two manners mostly enclosed them. The first of the tables was looked at when the manners were
-chosen. What no advice can know: how unevenly values are spread, how much is left blank, and how much people resemble
-each other. Few people per combination, or many groups of like people, make a release tell less than advised. Counts
-within a band may be anywhere in it. Blank or wrong cells in the records are no part of the error here.
+How near it comes is measured in the tests, on records that nobody invented for it. What no advice can know: how
+unevenly values are spread, how much is left blank, and how much people resemble each other. Many groups of like people
+make a release tell less than advised.
 """
 
 import math

@@ -13,6 +13,7 @@ import pandas as pd
 from hrtech.facts import Chart, DataTable, Fact, FactList, Heading, Part, Report, Text
 from hrtech.facts.frames import frame_table, rows
 from hrtech.pages import charts
+from hrtech.pages.theme import SERIES
 from hrtech.release.advice import Advice
 from hrtech.release.public_evaluation import ALL, band_names
 
@@ -213,8 +214,16 @@ def _charts(study: str, ids: set[str], advice: Advice) -> list[Part]:
 
 
 def _lines(table: pd.DataFrame, held: str, name: str, words: str) -> dict[str, Any]:
+    shown = dict(zip(band_names(), SERIES, strict=True))
     return charts.lines(
-        table.round(1), x="epsilon", y=name, series=held, x_title="epsilon", y_title=words, log_x=True
+        table.round({name: 1}),
+        x="epsilon",
+        y=name,
+        series=held,
+        x_title="epsilon",
+        y_title=words,
+        log_x=True,
+        colours=[shown[band] for band in table[held].unique()],
     )
 
 

@@ -11,6 +11,7 @@ from hrtech.privacy.accounting import Charge, epsilon_of
 from hrtech.privacy.discrete_noise import quantile_scale, root_above, scale_for
 from hrtech.release.declared import ReleaseError, ReleaseSchema, ReleaseSettings
 from hrtech.release.layout import count_cells
+from hrtech.release.mechanism import _PEOPLE_TIMES
 from hrtech.release.plan import group_sizes, plan_release
 from hrtech.release.vocabulary import UNIT
 
@@ -64,7 +65,7 @@ def dry_run(settings: ReleaseSettings, schema: ReleaseSchema, people: int) -> Dr
     plan = plan_release(settings, schema)
     nan = float("nan")
     most = schema.most_attributes()
-    times = 5 if settings.people is None else 0
+    times = _PEOPLE_TIMES if settings.people is None else 0
     centres = nan if most is None else scale_for(root_above(times**2 + most), plan.centres)
     steps = [
         (

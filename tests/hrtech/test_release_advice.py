@@ -21,6 +21,7 @@ from hrtech.facts import (
 from hrtech.facts.frames import rows
 from hrtech.pages import charts
 from hrtech.pages.draw import chart_table, check_spec, draw_svg
+from hrtech.pages.theme import BLUE, GREEN, SAND
 from hrtech.privacy import discrete_noise
 from hrtech.release import advice as advice_module
 from hrtech.release.advice import (
@@ -38,12 +39,12 @@ from hrtech.release.declared import ReleaseColumn, ReleaseError, ReleaseSchema, 
 from hrtech.release.dry_run import dry_run
 from hrtech.release.evaluation import evaluate_against_records
 from hrtech.release.layout import Layout
-from hrtech.release.mechanism import draw
+from hrtech.release.mechanism import _draw, draw
 from hrtech.release.people import LIST_DTYPE
 from hrtech.release.plan import plan_release, price
 from hrtech.release.publish import publish
 from hrtech.release.records import holders
-from hrtech.release.vocabulary import find_values
+from hrtech.release.vocabulary import UNIT, find_values
 
 SCHEMA = ReleaseSchema(
     (
@@ -355,6 +356,41 @@ def test_a_dry_run_costs_on_paper_what_the_release_would(schema):
     assert made.cells["combinations"].tolist() == known
 
 
+class Recorded(SimulatedNoise):
+    """Notes how much noise is asked for, in people where it is known."""
+
+    def __init__(self, rng):
+        super().__init__(rng)
+        self.scales = {"vector": [], "search": [], "bound": []}
+
+    def vector(self, values, scale):
+        self.scales["vector"].append(scale)
+        return super().vector(values, scale)
+
+    def above_threshold(self, counts, scale, threshold):
+        self.scales["search"].append(scale / UNIT)
+        return {key: n + threshold for key, n in counts.items()}
+
+    def quantile(self, values, candidates, alpha, scale):
+        self.scales["bound"].append(scale)
+        return super().quantile(values, candidates, alpha, scale)
+
+
+@pytest.mark.parametrize("people", [None, 500])
+def test_noise_on_paper_is_the_noise_that_is_drawn(people):
+    open_work = ReleaseSchema((SCHEMA.columns[0], ReleaseColumn("work")))
+    setting = replace(SETTINGS, people=people)
+    frame = records(500, np.random.default_rng(0))
+    for schema in (SCHEMA, open_work):
+        noise = Recorded(np.random.default_rng(0))
+        _draw(frame, setting, schema, noise, np.random.default_rng(0))
+        *searched, centres, bound, counts, told = dry_run(setting, schema, 500).steps["noise"]
+        assert searched == pytest.approx(noise.scales["search"], rel=1e-9)
+        assert centres == pytest.approx(noise.scales["vector"][0], rel=1e-9)
+        assert bound == pytest.approx(noise.scales["bound"][0], rel=0.3)
+        assert math.isnan(counts) and math.isnan(told)
+
+
 def test_the_middle_epsilon_is_tried():
     assert spread_out({0.25: 0.002, 0.5: 0.007, 1.0: 0.024, 2.0: 0.09, 4.0: 0.31, 8.0: 1.05}) == [
         0.25,
@@ -396,13 +432,14 @@ def test_its_charts_are_drawn_with_their_tables(advice):
         check_spec(chart.title, chart.spec)
         assert "<svg" in draw_svg(chart.spec, prefix="a", label=chart.description)
         headings, cells = chart_table(chart.spec)
-        assert headings[:2] == ["held by, people", "epsilon"] and cells
+        assert headings[:2] == ["held by, people", "epsilon"] and {row[1] for row in cells} == {0.5, 1, 4}
 
 
 def test_a_line_for_each_series():
     data = [{"e": e, "v": v, "s": s} for s in ("one", "two") for e, v in ((0.25, 4), (1, 2), (4, 1))]
-    spec = charts.lines(data, x="e", y="v", series="s", x_title="epsilon", log_x=True)
+    spec = charts.lines(data, x="e", y="v", series="s", x_title="epsilon", log_x=True, colours=[GREEN, SAND])
     svg = draw_svg(spec, prefix="l", label="Lines")
+    assert GREEN in svg and SAND in svg and BLUE not in svg
     for mark in ("0.25", "one", "two", "epsilon"):
         assert f">{mark}<" in svg
     assert chart_table(spec) == (
