@@ -27,6 +27,7 @@ from hrtech.release.measured import Measured
 from hrtech.release.mechanism import _draw
 from hrtech.release.people import LIST_DTYPE
 from hrtech.release.publish import count_people, draft, finish, publish
+from hrtech.release.support import dial
 
 #: Few steps, where it does not matter how well a mixture fits.
 hasty = mock.patch.object(fit, "_ROUND", 10)
@@ -155,6 +156,15 @@ def test_what_is_told_follows_the_threshold():
         sizes.append(len(shown))
     assert sizes == sorted(sizes, reverse=True) and sizes[0] > 2 * sizes[-1]
     assert set(lengths) == {1}
+    # nearly all that the dial counts is shown, with what lies at the threshold itself
+    known = dial(made.estimates, made.score)
+    at = len(known.threshold) // 2
+    told = finish(made, setting_of(4), np.random.default_rng(0), threshold=known.threshold[at])
+    assert 0.9 * known.told[at] < (told.aggregates["length"] > 1).sum() <= known.told[at]
+    short = told.aggregates.loc[told.aggregates["length"].isin([2, 3]), "attributes"]
+    edge = min(number[t] for t in short)
+    told = finish(made, setting_of(4), np.random.default_rng(0), threshold=edge)
+    assert min(number[t] for t in told.aggregates["attributes"]) == edge
     chosen = finish(made, setting_of(4, false_share=0.3), np.random.default_rng(0))
     assert chosen.threshold == chosen.dial.threshold_for(0.3)
 
