@@ -5,9 +5,18 @@ declared or as an earlier release told it. No record is seen and nothing is char
 been in such records (`advice_people`), in two manners between which real records are expected to lie, and the
 mechanism itself is run on them with noise from a seeded generator, which protects nobody and has nobody to protect.
 
-How near it comes is measured in the tests, on records that nobody invented for it. What no advice can know: how
-unevenly values are spread, how much is left blank, and how much people resemble each other. Many groups of like people
-make a release tell less than advised.
+How near it comes: releases at six epsilons and two lengths of two tables (21,195 records of sixteen columns, many of
+them alike; a simulated world of 15,798 people and eight columns) were compared with three advices each. Of the bands
+from 10 people on with at least 50 combinations, 96 % had an error within a factor of 1.5 of the expected one, and all
+within 2; the noise was within 1.8. Below 10 people, with epsilon below 1, up to four times the error is expected that
+a release has, because it tells nothing there. Shares told are less sure: in nine of ten comparisons right to within 1
+of 100 combinations from 100 people on, but up to 55 of 100 too high below 50 people; the range of the worlds does not
+always enclose them. The manners were chosen after a look at these two tables; on a third, 3,000 complaints of nine
+columns, that was looked at afterwards, bands with at least 50 combinations were within a factor of 1.6.
+
+What it cannot know: how unevenly values are spread, how much is left blank, how much people resemble each other, and
+where in its band a count lies. Many groups of like people make a release tell less than advised. Errors of the records
+themselves are no part of it.
 """
 
 import math
