@@ -180,10 +180,12 @@ def release_k_anonymous(
         EncodingError: a value is outside its declared list.
     """
     items = items_of(frame, schema, settings.k)
-    protected = _protected(items, settings)
+    exact = _possible(items, settings)
+    rounded = {length: counts // settings.k * settings.k for length, counts in exact.counts.items()}
+    protected = replace(exact, counts=rounded)
     records = None
     if settings.records:
-        drawn = draw_records(Drawing(items, protected, settings, rng))
+        drawn = draw_records(Drawing(items, exact, protected, settings, rng))
         records = to_frame(drawn, items, schema, frame)
     return KAnonymousRelease(
         aggregates=protected.to_frame(),
@@ -195,12 +197,11 @@ def release_k_anonymous(
     )
 
 
-def _protected(items: Items, settings: KAnonymitySettings) -> Combinations:
-    """All possible combinations that at least k people hold, with counts rounded down to multiples of k."""
-    k = settings.k
+def _possible(items: Items, settings: KAnonymitySettings) -> Combinations:
+    """All combinations that at least k people hold and that are not declared impossible; exact counts."""
     try:
         exact = count_combinations(
-            items.encoded, settings.reporting_length, min_count=k, max_cells=settings.max_cells
+            items.encoded, settings.reporting_length, min_count=settings.k, max_cells=settings.max_cells
         )
     except TooManyCells as error:
         raise ReleaseError(f"max_cells: {error}") from None
@@ -210,7 +211,7 @@ def _protected(items: Items, settings: KAnonymitySettings) -> Combinations:
         for one in range(length):
             for other in range(one + 1, length):
                 possible &= items.together[found[:, one], found[:, other]]
-        cells[length], counts[length] = found[possible], exact.counts[length][possible] // k * k
+        cells[length], counts[length] = found[possible], exact.counts[length][possible]
     return replace(exact, cells=cells, counts=counts)
 
 
@@ -241,6 +242,8 @@ def explain_k_anonymity() -> tuple[str, ...]:
         "This is a weaker promise than differential privacy: it hides how many and who, not what a whole group "
         "has in common. If all k people who share some attributes also share a secret, the secret is told.",
         "Someone who already knows much about a group may still learn about the person whom they do not know.",
+        "A combination that is missing says something too: fewer than k people hold it. Where the counts around it "
+        "are told, it can be narrowed down further.",
         "Two releases of nearly the same people can be compared: a count that changes tells that somebody came or "
         "went. No budget limits how much several releases tell together.",
         "A synthetic record may be equal to the record of somebody real; where records are seeded by rows, many are.",

@@ -5,8 +5,12 @@ Nothing here knows columns, values or settings; `k_anonymity_sampling` does. Imp
 it: loading numba takes a second, compiling these loops some more, once for each machine. All of them are in one file,
 because the cache of compiled code notices changes of a function's own file alone.
 
-Shapes: ``bits`` (items, words) uint64; ``counts`` (items,); ``pairs`` (items, items), 0 where two items may not meet;
-``parent`` (items,): -1, or the item without which this one is not drawn.
+Three things are handed around:
+
+- ``people``: ``bits`` (items, words) uint64, who holds each item; ``counts`` (items,); ``pairs`` (items, items), 0
+  where two items may not meet; ``held`` and ``ends``: items of all people, person by person, and where each one's end.
+- ``table``: ``keys`` and ``places``, a hash table of combinations, and their ``counts`` by place.
+- ``parent`` (items,): -1, or the item without which this one is not drawn.
 """
 
 from collections.abc import Callable
@@ -22,6 +26,8 @@ _BYTES = np.uint64(0x0F0F0F0F0F0F0F0F)
 _SUM = np.uint64(0x0101010101010101)
 _1, _2, _4, _56 = np.uint64(1), np.uint64(2), np.uint64(4), np.uint64(56)
 _SPREAD, _HALF = np.uint64(0x9E3779B97F4A7C15), np.uint64(32)
+# an item of a row costs about as much as so many words of two bit vectors
+_FEW = 8
 
 Filled = tuple[NDArray[np.int32], NDArray[np.int64]]
 """Items of all records, record by record, and where each record's items end."""
@@ -41,27 +47,29 @@ def _inner(function: Callable[..., Any]) -> Any:
 
 
 @_inner
+def _ones_of(word: Any) -> Any:
+    """Ones in a word."""
+    x = word - ((word >> _1) & _PAIRS_OF_BITS)
+    x = (x & _NIBBLES) + ((x >> _2) & _NIBBLES)
+    return np.int64((((x + (x >> _4)) & _BYTES) * _SUM) >> _56)
+
+
+@_inner
 def _ones(words: Any) -> Any:
     """Ones in a bit vector."""
-    total = np.uint64(0)
+    total = 0
     for w in range(len(words)):
-        x = words[w]
-        x = x - ((x >> _1) & _PAIRS_OF_BITS)
-        x = (x & _NIBBLES) + ((x >> _2) & _NIBBLES)
-        total += (((x + (x >> _4)) & _BYTES) * _SUM) >> _56
-    return np.int64(total)
+        total += _ones_of(words[w])
+    return total
 
 
 @_inner
 def _ones_of_both(one: Any, other: Any) -> Any:
     """Ones that two bit vectors share."""
-    total = np.uint64(0)
+    total = 0
     for w in range(len(one)):
-        x = one[w] & other[w]
-        x = x - ((x >> _1) & _PAIRS_OF_BITS)
-        x = (x & _NIBBLES) + ((x >> _2) & _NIBBLES)
-        total += (((x + (x >> _4)) & _BYTES) * _SUM) >> _56
-    return np.int64(total)
+        total += _ones_of(one[w] & other[w])
+    return total
 
 
 @_compiled
@@ -97,22 +105,72 @@ def _pick(live: Any, weights: Any, n: int, parent: Any, chosen: Any, rng: Any) -
 
 
 @_inner
+def _key(new: int, record: Any, size: int, base: int) -> int:
+    """Key of a record, ascending, with one item more."""
+    key, placed = 0, False
+    for j in range(size):
+        if not placed and new < record[j]:
+            key, placed = key * base + new + 1, True
+        key = key * base + record[j] + 1
+    return key if placed else key * base + new + 1
+
+
+@_inner
+def _tally(rows: Any, held: Any, ends: Any, tally: Any) -> None:
+    """Count the items of some rows, row by row."""
+    for i in range(len(tally)):
+        tally[i] = 0
+    for w in range(len(rows)):
+        left = rows[w]
+        while left > 0:
+            lowest = left & (~left + _1)
+            row = 64 * w + _ones_of(lowest - _1)
+            left ^= lowest
+            for j in range(ends[row - 1] if row else 0, ends[row]):
+                tally[held[j]] += 1
+
+
+@_inner
 def _narrow(
-    new: int, size: int, rows: Any, bits: Any, pairs: Any, live: Any, weights: Any, n: int, k: int
+    record: Any,
+    size: int,
+    new: int,
+    n_rows: int,
+    rows: Any,
+    people: Any,
+    table: Any,
+    live: Any,
+    weights: Any,
+    n: int,
+    k: int,
+    length: int,
+    tally: Any,
 ) -> int:
     """Keep the items that at least k people hold with all of the record; returns how many are left.
 
+    A record that makes a combination of the table with an item is looked up; otherwise few rows are counted one by
+    one, and many by their bits.
+
     Args:
+        record: items so far, ascending, the new one included.
+        size: how many.
         new: item just added.
-        size: items of the record, the new one included.
-        rows: people who hold all of them.
-        bits: see the module.
-        pairs: see the module.
+        n_rows: how many people hold all of them.
+        rows: bits of these people.
+        people: see the module.
+        table: see the module; exact counts of all combinations of up to ``length`` items that at least k hold.
         live: items still possible; changed in place.
         weights: set to the people who hold the record and the item.
         n: how many are possible.
         k: fewest people.
+        length: longest combination of the table.
+        tally: a place to count items in.
     """
+    bits, _, pairs, held, ends = people
+    keys, places, counts = table
+    one_by_one = size >= length and _FEW * n_rows * len(held) < n * len(rows) * len(ends)
+    if one_by_one:
+        _tally(rows, held, ends, tally)
     kept = 0
     for j in range(n):
         i = live[j]
@@ -120,7 +178,13 @@ def _narrow(
             continue
         count = pairs[new, i]
         if count >= k and size > 1:
-            count = _ones_of_both(rows, bits[i])
+            if size < length:
+                at = _find(_key(i, record, size, len(bits) + 1), keys, places)
+                count = counts[at] if at >= 0 else 0
+            elif one_by_one:
+                count = tally[i]
+            else:
+                count = _ones_of_both(rows, bits[i])
         if count >= k:
             live[kept] = i
             weights[kept] = count
@@ -136,27 +200,26 @@ def _add_rows(new: int, size: int, rows: Any, bits: Any) -> None:
 
 
 @_compiled
-def grow_from_rows(
-    held: Any, ends: Any, bits: Any, counts: Any, pairs: Any, parent: Any, k: int, rng: Any
-) -> Filled:
-    """Of each row the part that at least k rows share, grown item by item.
+def grow_from_rows(people: Any, table: Any, parent: Any, k: int, length: int, rng: Any) -> Filled:
+    """Of each person's items a part that at least k people share, grown item by item.
 
     Args:
-        held: items of all rows, row by row.
-        ends: where each row's items end in ``held``.
-        bits: see the module.
-        counts: see the module.
-        pairs: see the module.
+        people: see the module.
+        table: see the module; exact counts.
         parent: see the module.
-        k: fewest rows.
-        rng: draws the next item, in proportion to the rows that hold it and all items so far.
+        k: fewest people.
+        length: longest combination of the table.
+        rng: draws the next item, in proportion to the people who hold it and all items so far.
 
     Returns:
-        The records, one for each row; some may be empty.
+        The records, one for each person; some may be empty.
     """
+    bits, counts, _, held, ends = people
+    n_items = len(bits)
     out, out_ends = np.empty(len(held), dtype=np.int32), np.empty(len(ends), dtype=np.int64)
-    live, weights = np.empty(len(bits), dtype=np.int64), np.empty(len(bits), dtype=np.float64)
-    chosen, rows = np.zeros(len(bits), dtype=np.bool_), np.empty(bits.shape[1], dtype=np.uint64)
+    live, weights = np.empty(n_items, dtype=np.int64), np.empty(n_items, dtype=np.float64)
+    record, tally = np.empty(n_items, dtype=np.int64), np.empty(n_items, dtype=np.int64)
+    chosen, rows = np.zeros(n_items, dtype=np.bool_), np.empty(bits.shape[1], dtype=np.uint64)
     written = start = 0
     for r in range(len(ends)):
         n = size = 0
@@ -165,19 +228,17 @@ def grow_from_rows(
                 live[n], weights[n] = held[j], counts[held[j]]
                 n += 1
         start = ends[r]
-        while n > 0:
+        while True:
             at = _pick(live, weights, n, parent, chosen, rng)
             if at < 0:
                 break
-            new = live[at]
-            out[written] = new
-            written += 1
+            new, n_rows = live[at], int(weights[at])
+            _insert(new, record, size)
             size += 1
             chosen[new] = True
             _add_rows(new, size, rows, bits)
-            n = _narrow(new, size, rows, bits, pairs, live, weights, n, k)
-        for j in range(written - size, written):
-            chosen[out[j]] = False
+            n = _narrow(record, size, new, n_rows, rows, people, table, live, weights, n, k, length, tally)
+        written = _write(record, size, chosen, out, written)
         out_ends[r] = written
     return out[:written], out_ends
 
@@ -217,9 +278,7 @@ def _room(size: int, length: int) -> int:
 
 
 @_inner
-def _with_record(
-    new: int, record: Any, size: int, length: int, base: int, table: Any, places: Any, out: Any
-) -> int:
+def _with_record(new: int, record: Any, size: int, length: int, base: int, table: Any, out: Any) -> int:
     """Positions of all combinations of an item with items of a record, the longest first.
 
     Args:
@@ -228,13 +287,13 @@ def _with_record(
         size: how many.
         length: longest combination asked for.
         base: keys are numbers to this base, a digit an item.
-        table: hash table of the keys.
-        places: positions that the keys stand for.
+        table: see the module.
         out: filled with positions; long enough.
 
     Returns:
         How many, or -1 as soon as one is not in the table.
     """
+    keys, places, _ = table
     chosen = np.empty(length, dtype=np.int64)
     found = 0
     for t in range(min(length - 1, size), -1, -1):
@@ -249,7 +308,7 @@ def _with_record(
                 key = key * base + member + 1
             if not placed:
                 key = key * base + new + 1
-            position = _find(key, table, places)
+            position = _find(key, keys, places)
             if position < 0:
                 return -1
             out[found] = position
@@ -317,44 +376,40 @@ def _write(record: Any, size: int, chosen: Any, out: Any, written: int) -> int:
 @_compiled
 def fill_from_rows(
     pool: Any,
-    bits: Any,
-    counts: Any,
-    pairs: Any,
+    people: Any,
+    table: Any,
     parent: Any,
     k: int,
+    length: int,
     made: Any,
     most: Any,
-    length: int,
-    table: Any,
-    places: Any,
     tries: int,
     rng: Any,
 ) -> Filled:
-    """Use up a pool of items in records that at least k rows hold whole.
+    """Use up a pool of items in records that at least k people hold whole.
 
     Args:
         pool: how often each item is to be used; changed in place to what is left.
-        bits: see the module.
-        counts: see the module.
-        pairs: see the module.
+        people: see the module.
+        table: see the module; exact counts.
         parent: see the module.
-        k: fewest rows.
+        k: fewest people.
+        length: longest combination of the table.
         made: how often each combination was made; changed in place.
         most: how often each may be made; empty: without limit.
-        length: longest combination that is limited.
-        table: hash table of the combinations' keys.
-        places: positions that the keys stand for.
         tries: a record ends when so many items in turn were refused by a limit.
-        rng: draws the next item, in proportion to the rows that hold it and all items so far.
+        rng: draws the next item, in proportion to the people who hold it and all items so far.
 
     Returns:
         The records; none is empty.
     """
+    bits, counts = people[0], people[1]
     n_items, most_out = len(bits), pool.sum()
     out, ends = np.empty(most_out, dtype=np.int32), np.empty(most_out, dtype=np.int64)
     live, weights = np.empty(n_items, dtype=np.int64), np.empty(n_items, dtype=np.float64)
+    record, tally = np.empty(n_items, dtype=np.int64), np.empty(n_items, dtype=np.int64)
     chosen, rows = np.zeros(n_items, dtype=np.bool_), np.empty(bits.shape[1], dtype=np.uint64)
-    record, positions = np.empty(n_items, dtype=np.int64), np.empty(256, dtype=np.int64)
+    positions = np.empty(256, dtype=np.int64)
     written = records = 0
     while True:
         size = refused = 0
@@ -363,10 +418,10 @@ def fill_from_rows(
             at = _pick(live, weights, n, parent, chosen, rng)
             if at < 0:
                 break
-            new = live[at]
+            new, n_rows = live[at], int(weights[at])
             if len(most):
                 positions = _roomy(positions, size, length)
-                found = _with_record(new, record, size, length, n_items + 1, table, places, positions)
+                found = _with_record(new, record, size, length, n_items + 1, table, positions)
                 if not _make(positions, found, made, most):
                     # what does not fit now will not fit into the longer record
                     n -= 1
@@ -379,7 +434,7 @@ def fill_from_rows(
             pool[new] -= 1
             chosen[new] = True
             _add_rows(new, size, rows, bits)
-            n = _narrow(new, size, rows, bits, pairs, live, weights, n, k)
+            n = _narrow(record, size, new, n_rows, rows, people, table, live, weights, n, k, length, tally)
         if size == 0:
             break
         written = _write(record, size, chosen, out, written)
@@ -435,7 +490,7 @@ def _apart(new: int, live: Any, n: int, together: Any) -> int:
 
 
 @_compiled
-def count_made(items: Any, ends: Any, made: Any, length: int, n_items: int, table: Any, places: Any) -> None:
+def count_made(items: Any, ends: Any, made: Any, length: int, n_items: int, table: Any) -> None:
     """Set ``made`` to how many records hold each combination of a table that has all of them."""
     record, positions = np.empty(n_items, dtype=np.int64), np.empty(256, dtype=np.int64)
     for q in range(len(made)):
@@ -444,7 +499,7 @@ def count_made(items: Any, ends: Any, made: Any, length: int, n_items: int, tabl
     for r in range(len(ends)):
         for j in range(start, ends[r]):
             positions = _roomy(positions, j - start, length)
-            found = _with_record(items[j], record, j - start, length, n_items + 1, table, places, positions)
+            found = _with_record(items[j], record, j - start, length, n_items + 1, table, positions)
             for q in range(found):
                 made[positions[q]] += 1
             _insert(items[j], record, j - start)
@@ -454,14 +509,12 @@ def count_made(items: Any, ends: Any, made: Any, length: int, n_items: int, tabl
 @_compiled
 def fill_from_aggregates(
     pool: Any,
-    counts: Any,
-    subtracted: Any,
-    made: Any,
+    table: Any,
     together: Any,
     parent: Any,
     length: int,
-    table: Any,
-    places: Any,
+    made: Any,
+    subtracted: Any,
     percentile: float,
     rng: Any,
 ) -> Filled:
@@ -469,14 +522,12 @@ def fill_from_aggregates(
 
     Args:
         pool: how often each item is to be used; changed in place to what is left.
-        counts: count of each combination of the table.
-        subtracted: taken off the counts: ``made`` itself, or zeros.
-        made: how often each combination was made; changed in place.
+        table: see the module; rounded counts.
         together: which items may meet, shape (items, items).
         parent: see the module.
         length: longest combination of the table.
-        table: hash table of the combinations' keys.
-        places: positions that the keys stand for.
+        made: how often each combination was made; changed in place.
+        subtracted: taken off the counts: ``made`` itself, or zeros.
         percentile: a record longer than ``length`` makes many combinations with an item: this percentile of their
             counts is the item's weight; in a shorter one it is the count of record and item.
         rng: draws the next item by weight.
@@ -497,8 +548,8 @@ def fill_from_aggregates(
             kept = 0
             for j in range(n):
                 i = live[j]
-                found = _with_record(i, record, size, length, base, table, places, positions)
-                weight = _weight(size < length, positions, found, subtracted, counts, percentile)
+                found = _with_record(i, record, size, length, base, table, positions)
+                weight = _weight(size < length, positions, found, subtracted, table[2], percentile)
                 if weight > 0.0:
                     live[kept], weights[kept] = i, weight
                     kept += 1
@@ -507,7 +558,7 @@ def fill_from_aggregates(
             if at < 0:
                 break
             new = live[at]
-            found = _with_record(new, record, size, length, base, table, places, positions)
+            found = _with_record(new, record, size, length, base, table, positions)
             for q in range(found):
                 made[positions[q]] += 1
             _insert(new, record, size)

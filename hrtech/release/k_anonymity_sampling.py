@@ -23,7 +23,7 @@ number of people, not the exact one; randomness comes from a generator with a se
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,12 +44,14 @@ class Drawing:
 
     Attributes:
         items: the attributes, and the people who hold them.
-        protected: aggregates with counts rounded down to multiples of k.
+        exact: all possible combinations up to the reporting length that at least k people hold.
+        protected: the same with counts rounded down to multiples of k.
         settings: the settings.
         rng: where everything is drawn from.
     """
 
     items: Items
+    exact: Combinations
     protected: Combinations
     settings: "KAnonymitySettings"
     rng: np.random.Generator
@@ -57,61 +59,59 @@ class Drawing:
 
 @dataclass(frozen=True)
 class _Table:
-    """The aggregates of all lengths, found by key; made: how often each is in the records so far."""
+    """Combinations of all lengths, found by key; made: how often each is in the records so far."""
 
-    counts: NDArray[np.int64]
     keys: NDArray[np.int64]
     places: NDArray[np.int64]
+    counts: NDArray[np.int64]
     made: NDArray[np.int64]
 
     @classmethod
-    def of(cls, protected: Combinations) -> "_Table":
+    def of(cls, combinations: Combinations) -> "_Table":
         from hrtech.release.k_anonymity_loops import place_keys
 
-        base = len(protected.items) + 1
-        if base**protected.max_length >= _LARGEST_KEY:
+        base = len(combinations.items) + 1
+        if base**combinations.max_length >= _LARGEST_KEY:
             raise ReleaseError(
-                f"reporting_length: {protected.max_length} is too long for {base - 1:,} attributes; lower it, or band "
-                f"columns with many values"
+                f"reporting_length: {combinations.max_length} is too long for {base - 1:,} attributes; lower it, or "
+                f"band columns with many values"
             )
         keys = []
-        for cells in protected.cells.values():
+        for cells in combinations.cells.values():
             key = np.zeros(len(cells), dtype=np.int64)
             for item in cells.T:
                 key = key * base + item + 1
             keys.append(key)
-        counts = np.concatenate(list(protected.counts.values()))
+        counts = np.concatenate(list(combinations.counts.values()))
         slots = np.full(1 << (2 * len(counts) + 1).bit_length(), -1, dtype=np.int64)
         places = np.zeros(len(slots), dtype=np.int64)
         place_keys(np.concatenate(keys), slots, places)
-        return cls(counts, slots, places, np.zeros(len(counts), dtype=np.int64))
+        return cls(slots, places, counts, np.zeros(len(counts), dtype=np.int64))
+
+    @property
+    def found(self) -> tuple[NDArray[np.int64], ...]:
+        """As the loops read it."""
+        return self.keys, self.places, self.counts
 
     def recount(self, records: Records, drawing: Drawing) -> None:
         """Set how often each combination was made to how many records hold it."""
         from hrtech.release.k_anonymity_loops import count_made
 
         length, n_items = drawing.settings.reporting_length, len(drawing.items)
-        count_made(records.items, records.ends, self.made, length, n_items, self.keys, self.places)
+        count_made(records.items, records.ends, self.made, length, n_items, self.found)
 
 
-@dataclass(frozen=True)
-class _Rows:
-    """Who holds what, for growing records."""
+def _people(items: Items) -> tuple[NDArray[Any], ...]:
+    """Who holds what, as the loops read it: bits, counts, pairs, and the items person by person."""
+    from hrtech.release.k_anonymity_loops import count_pairs
 
-    bits: NDArray[np.uint64]
-    counts: NDArray[np.int64]
-    pairs: NDArray[np.int64]
-
-    @classmethod
-    def of(cls, items: Items) -> "_Rows":
-        from hrtech.release.k_anonymity_loops import count_pairs
-
-        bits = items.bits()
-        pairs = count_pairs(bits)
-        return cls(bits, pairs.diagonal().copy(), np.where(items.together, pairs, 0))
-
-    def rounded(self, k: int) -> NDArray[np.int64]:
-        return self.counts // k * k
+    bits, n = items.bits(), items.encoded.n_records
+    pairs = count_pairs(bits)
+    holds = np.unpackbits(bits.view(np.uint8), axis=1, bitorder="little")[:, :n]
+    person, item = np.nonzero(holds.T)
+    ends = np.searchsorted(person, np.arange(n), side="right")
+    held = np.ascontiguousarray(item, dtype=np.int32)
+    return bits, pairs.diagonal().copy(), np.where(items.together, pairs, 0), held, ends
 
 
 @dataclass(frozen=True)
@@ -119,28 +119,43 @@ class _RowSource:
     """Fills records by who holds what; limits: how often each combination may be made, or none at all."""
 
     drawing: Drawing
-    rows: _Rows
+    people: tuple[NDArray[Any], ...]
     table: _Table
     limits: NDArray[np.int64]
+
+    @classmethod
+    def of(cls, drawing: Drawing, ratio: float | None) -> "_RowSource":
+        """A source that makes no combination more often than its rounded count times (1 + ratio)."""
+        limits = np.zeros(0, dtype=np.int64)
+        if ratio is not None:
+            rounded = np.concatenate(list(drawing.protected.counts.values()))
+            limits = np.floor(rounded * (1 + ratio)).astype(np.int64)
+        return cls(drawing, _people(drawing.items), _Table.of(drawing.exact), limits)
+
+    def grow(self) -> Records:
+        """Of each person a part that at least k people share."""
+        from hrtech.release.k_anonymity_loops import grow_from_rows
+
+        settings, parent = self.drawing.settings, self.drawing.items.parent
+        found, length = self.table.found, settings.reporting_length
+        grown = grow_from_rows(self.people, found, parent, settings.k, length, self.drawing.rng)
+        return without_empty(Records(*grown))
 
     def fill(self, pool: NDArray[np.int64]) -> Records:
         """Records from a pool of items."""
         from hrtech.release.k_anonymity_loops import fill_from_rows
 
-        settings, rows, table = self.drawing.settings, self.rows, self.table
+        settings = self.drawing.settings
         return Records(
             *fill_from_rows(
                 pool.copy(),
-                rows.bits,
-                rows.counts,
-                rows.pairs,
+                self.people,
+                self.table.found,
                 self.drawing.items.parent,
                 settings.k,
-                table.made,
-                self.limits,
                 settings.reporting_length,
-                table.keys,
-                table.places,
+                self.table.made,
+                self.limits,
                 settings.oversampling_tries,
                 self.drawing.rng,
             )
@@ -154,28 +169,33 @@ class _RowSource:
 
 @dataclass(frozen=True)
 class _AggregateSource:
-    """Fills records by the aggregates alone; subtracted: what was made, or zeros."""
+    """Fills records by the protected aggregates alone; subtracted: what was made, or zeros."""
 
     drawing: Drawing
     table: _Table
     subtracted: NDArray[np.int64]
 
+    @classmethod
+    def of(cls, drawing: Drawing) -> "_AggregateSource":
+        """A source that subtracts what was made from the counts, if the settings say so."""
+        table = _Table.of(drawing.protected)
+        used = table.made if drawing.settings.use_synthetic_counts else np.zeros_like(table.made)
+        return cls(drawing, table, used)
+
     def fill(self, pool: NDArray[np.int64]) -> Records:
         """Records from a pool of items."""
         from hrtech.release.k_anonymity_loops import fill_from_aggregates
 
-        settings, items, table = self.drawing.settings, self.drawing.items, self.table
+        settings, items = self.drawing.settings, self.drawing.items
         return Records(
             *fill_from_aggregates(
                 pool.copy(),
-                table.counts,
-                self.subtracted,
-                table.made,
+                self.table.found,
                 items.together,
                 items.parent,
                 settings.reporting_length,
-                table.keys,
-                table.places,
+                self.table.made,
+                self.subtracted,
                 float(settings.weight_percentile),
                 self.drawing.rng,
             )
@@ -227,40 +247,28 @@ def _completed(records: Records, most: NDArray[np.int64], drawing: Drawing, sour
     return records.followed_by(source.fill(again))
 
 
+def _rounded(drawing: Drawing) -> NDArray[np.int64]:
+    """How often each item is told; shape (items,)."""
+    most = np.zeros(len(drawing.items), dtype=np.int64)
+    most[drawing.protected.cells[1][:, 0]] = drawing.protected.counts[1]
+    return most
+
+
 def row_seeded(drawing: Drawing) -> Records:
     """Parts of true rows, consolidated leftovers, nothing above its rounded count."""
-    from hrtech.release.k_anonymity_loops import grow_from_rows
-
-    items, k = drawing.items, drawing.settings.k
-    rows = _Rows.of(items)
-    held = np.unpackbits(rows.bits.view(np.uint8), axis=1, bitorder="little")[:, : items.encoded.n_records]
-    person, item = np.nonzero(held.T)
-    ends = np.searchsorted(person, np.arange(items.encoded.n_records), side="right")
-    grown = grow_from_rows(
-        np.ascontiguousarray(item), ends, rows.bits, rows.counts, rows.pairs, items.parent, k, drawing.rng
-    )
-    records = without_empty(Records(*grown))
-    unlimited = _RowSource(drawing, rows, _Table.of(drawing.protected), np.zeros(0, dtype=np.int64))
-    return _completed(records, rows.rounded(k), drawing, unlimited)
+    unlimited = _RowSource.of(drawing, None)
+    return _completed(unlimited.grow(), _rounded(drawing), drawing, unlimited)
 
 
 def value_seeded(drawing: Drawing) -> Records:
     """Records grown from the rounded counts of attributes, no combination far above its own."""
-    rows, table = _Rows.of(drawing.items), _Table.of(drawing.protected)
-    ratio, limits = drawing.settings.oversampling_ratio, np.zeros(0, dtype=np.int64)
-    if ratio is not None:
-        limits = np.floor(table.counts * (1 + ratio)).astype(np.int64)
-    source = _RowSource(drawing, rows, table, limits)
-    return _completed(NO_RECORDS, rows.rounded(drawing.settings.k), drawing, source)
+    source = _RowSource.of(drawing, drawing.settings.oversampling_ratio)
+    return _completed(NO_RECORDS, _rounded(drawing), drawing, source)
 
 
 def aggregate_seeded(drawing: Drawing) -> Records:
     """Records grown from the aggregates alone."""
-    table = _Table.of(drawing.protected)
-    most = np.zeros(len(drawing.items), dtype=np.int64)
-    most[drawing.protected.cells[1][:, 0]] = drawing.protected.counts[1]
-    subtracted = table.made if drawing.settings.use_synthetic_counts else np.zeros_like(table.made)
-    return _completed(NO_RECORDS, most, drawing, _AggregateSource(drawing, table, subtracted))
+    return _completed(NO_RECORDS, _rounded(drawing), drawing, _AggregateSource.of(drawing))
 
 
 def unseeded(drawing: Drawing) -> Records:

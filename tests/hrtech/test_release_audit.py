@@ -175,10 +175,10 @@ def test_the_attacker_uses_all_that_is_released_and_rightly(schema):
 def test_the_power_against_half_the_noise_is_high(schema, epsilon):
     setting = ReleaseSettings(epsilon, 1e-6, reporting_length=2)
     rng = np.random.default_rng(11)
-    caught = [not audit_release(setting, schema, rng, draws=160, noise=Half()).holds for _ in range(12)]
-    assert sum(caught) >= 9
-    good = audit_release(setting, schema, rng, draws=1500)
-    assert good.holds and good.epsilon_lower > 0.65 * epsilon
+    caught = [not audit_release(setting, schema, rng, draws=160, noise=Half()).holds for _ in range(8)]
+    assert sum(caught) >= 6
+    good = audit_release(setting, schema, rng, draws=1000)
+    assert good.holds and good.epsilon_lower > 0.6 * epsilon
 
 
 def test_one_copy_is_the_person_alone():
