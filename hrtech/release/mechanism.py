@@ -95,7 +95,8 @@ def _draw(
 ) -> Measured:
     """The mechanism with its two sources of randomness as arguments: the seam for tests.
 
-    No setting, component or resource reaches this function; `draw` is the only caller outside tests.
+    No setting, component or resource reaches this function. Besides `draw` only the audit and the advice call it, on
+    people who are invented.
     """
     plan = plan_release(settings, schema)
     encoded = encoded_people(frame, schema)
