@@ -17,8 +17,8 @@ from hrtech.release.holding import encoded_people, holdings
 from hrtech.release.layout import Layout
 from hrtech.release.people import LIST_DTYPE
 from hrtech.release.records import as_table, holders, sample_people
-from hrtech.release.repair import _held_by_state, _table, places_of, repair
-from hrtech.release.repair_loops import FIRST, count_held, sweep
+from hrtech.release.repair import _empty, _held_by_state, _state_of, _table, places_of, repair
+from hrtech.release.repair_loops import FIRST, count_held, give, sweep
 
 MIXED = [("one", 3), ("many", 2), ("fine", 3), ("one", 2)]
 
@@ -350,3 +350,44 @@ def test_nearly_all_that_is_told_occurs(seed):
     missing = sum((told[k] & ~held[k]).sum() for k in told)
     assert missing <= 0.01 * sum(t.sum() for t in told.values())
     assert (held[1] == told[1]).all()
+
+
+@settings(max_examples=30, deadline=None)
+@given(layout=layouts(), seed=st.integers(0, 10**6), people=st.integers(0, 12))
+def test_what_nobody_holds_is_given_to_one_person_each(layout, seed, people):
+    states, targets, told = problem(layout, seed, people, 0.8)
+    told = closed(layout, told)
+    holds, first_state = _held_by_state(layout)
+    tables = tables_of(layout, targets, told)
+    count_held(states, first_state, holds, tables)
+    before, order = states.copy(), np.random.default_rng(seed).permutation(people)
+    empty = _empty(layout, tables[1:])
+    held = held_cells(states, layout)
+    wanted = [tuple(c) for k in (3, 2, 1) if k in told for c in layout.cells(k)[told[k] & ~held[k]].tolist()]
+    assert sorted(tuple(v for v in row if v >= 0) for row in empty.tolist()) == sorted(wanted)
+    assert (np.diff((empty >= 0).sum(axis=1)) <= 0).all()
+    give(states, order, empty, _state_of(layout), first_state, holds, tables)
+    exact = exact_counts(held_by(states, layout), layout)
+    for k in exact:
+        if k <= 3:
+            target = np.where(told[k], np.maximum(targets[k], 0), 0)
+            np.testing.assert_allclose(tables[k][:, 0], exact[k] - target, atol=1e-3)
+    changed = (states != before).any(axis=1)
+    assert not changed[order[len(wanted) :]].any()
+    rows = held_by(states, layout)
+    implied = {tuple(np.flatnonzero(np.any([own_state(layout, v) for v in c], axis=0))) for c in wanted}
+    assert {tuple(np.flatnonzero(r)) for r in rows[changed]} <= implied
+
+
+def test_what_one_gift_gives_needs_no_other():
+    layout = Layout(schema_of([("one", 2), ("one", 2), ("one", 2)]), 3)
+    states = np.zeros((9, 3), dtype=np.int16)
+    told = {k: (layout.cells(k) % 2 == 0).all(axis=1) for k in (1, 2, 3)}
+    targets = {k: np.full(len(t), 2.0) for k, t in told.items()}
+    tables = tables_of(layout, targets, told)
+    holds, first_state = _held_by_state(layout)
+    count_held(states, first_state, holds, tables)
+    empty = _empty(layout, tables[1:])
+    assert len(empty) == 7
+    give(states, np.arange(9), empty, _state_of(layout), first_state, holds, tables)
+    assert states.sum(axis=1).tolist() == [3, *[0] * 8]
