@@ -131,7 +131,7 @@ def private_quantile(candidates, alpha, scale):
     return make_private_quantile(*space, zero_concentrated_divergence(), list(candidates), alpha, scale)
 
 
-@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     rows=people,
     newcomer=st.one_of(person, st.just(EVERYTHING)),

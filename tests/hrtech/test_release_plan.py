@@ -30,7 +30,7 @@ DECLARED = ReleaseSchema(
 OPEN = ReleaseSchema((DECLARED.columns[0], ReleaseColumn("job"), ReleaseColumn("means", multi_valued=True)))
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(
     epsilon=st.floats(0.01, 12),
     delta=st.sampled_from([1e-4, 1e-6, 1e-9, 1e-11]),
