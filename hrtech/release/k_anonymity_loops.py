@@ -8,7 +8,7 @@ because the cache of compiled code notices changes of a function's own file alon
 Three things are handed around:
 
 - ``people``: ``bits`` (items, words) uint64, who holds each item; ``counts`` (items,); ``pairs`` (items, items), 0
-  where two items may not meet; ``held`` and ``ends``: items of all people, person by person, and where each one's end.
+  where two items may not meet.
 - ``table``: ``keys`` and ``places``, a hash table of combinations, and their ``counts`` by place.
 - ``parent`` (items,): -1, or the item without which this one is not drawn.
 """
@@ -26,8 +26,6 @@ _BYTES = np.uint64(0x0F0F0F0F0F0F0F0F)
 _SUM = np.uint64(0x0101010101010101)
 _1, _2, _4, _56 = np.uint64(1), np.uint64(2), np.uint64(4), np.uint64(56)
 _SPREAD, _HALF = np.uint64(0x9E3779B97F4A7C15), np.uint64(32)
-# an item of a row costs about as much as so many words of two bit vectors
-_FEW = 8
 
 Filled = tuple[NDArray[np.int32], NDArray[np.int64]]
 """Items of all records, record by record, and where each record's items end."""
@@ -116,26 +114,10 @@ def _key(new: int, record: Any, size: int, base: int) -> int:
 
 
 @_inner
-def _tally(rows: Any, held: Any, ends: Any, tally: Any) -> None:
-    """Count the items of some rows, row by row."""
-    for i in range(len(tally)):
-        tally[i] = 0
-    for w in range(len(rows)):
-        left = rows[w]
-        while left > 0:
-            lowest = left & (~left + _1)
-            row = 64 * w + _ones_of(lowest - _1)
-            left ^= lowest
-            for j in range(ends[row - 1] if row else 0, ends[row]):
-                tally[held[j]] += 1
-
-
-@_inner
 def _narrow(
     record: Any,
     size: int,
     new: int,
-    n_rows: int,
     rows: Any,
     people: Any,
     table: Any,
@@ -144,19 +126,16 @@ def _narrow(
     n: int,
     k: int,
     length: int,
-    tally: Any,
 ) -> int:
     """Keep the items that at least k people hold with all of the record; returns how many are left.
 
-    A record that makes a combination of the table with an item is looked up; otherwise few rows are counted one by
-    one, and many by their bits.
+    What the table has is looked up; the rest is counted.
 
     Args:
         record: items so far, ascending, the new one included.
         size: how many.
         new: item just added.
-        n_rows: how many people hold all of them.
-        rows: bits of these people.
+        rows: bits of the people who hold all of them.
         people: see the module.
         table: see the module; exact counts of all combinations of up to ``length`` items that at least k hold.
         live: items still possible; changed in place.
@@ -164,13 +143,9 @@ def _narrow(
         n: how many are possible.
         k: fewest people.
         length: longest combination of the table.
-        tally: a place to count items in.
     """
-    bits, _, pairs, held, ends = people
+    bits, _, pairs = people
     keys, places, counts = table
-    one_by_one = size >= length and _FEW * n_rows * len(held) < n * len(rows) * len(ends)
-    if one_by_one:
-        _tally(rows, held, ends, tally)
     kept = 0
     for j in range(n):
         i = live[j]
@@ -181,8 +156,6 @@ def _narrow(
             if size < length:
                 at = _find(_key(i, record, size, len(bits) + 1), keys, places)
                 count = counts[at] if at >= 0 else 0
-            elif one_by_one:
-                count = tally[i]
             else:
                 count = _ones_of_both(rows, bits[i])
         if count >= k:
@@ -200,10 +173,14 @@ def _add_rows(new: int, size: int, rows: Any, bits: Any) -> None:
 
 
 @_compiled
-def grow_from_rows(people: Any, table: Any, parent: Any, k: int, length: int, rng: Any) -> Filled:
+def grow_from_rows(
+    held: Any, ends: Any, people: Any, table: Any, parent: Any, k: int, length: int, rng: Any
+) -> Filled:
     """Of each person's items a part that at least k people share, grown item by item.
 
     Args:
+        held: items of all people, person by person.
+        ends: where each person's items end in ``held``.
         people: see the module.
         table: see the module; exact counts.
         parent: see the module.
@@ -214,12 +191,12 @@ def grow_from_rows(people: Any, table: Any, parent: Any, k: int, length: int, rn
     Returns:
         The records, one for each person; some may be empty.
     """
-    bits, counts, _, held, ends = people
+    bits, counts, _ = people
     n_items = len(bits)
     out, out_ends = np.empty(len(held), dtype=np.int32), np.empty(len(ends), dtype=np.int64)
     live, weights = np.empty(n_items, dtype=np.int64), np.empty(n_items, dtype=np.float64)
-    record, tally = np.empty(n_items, dtype=np.int64), np.empty(n_items, dtype=np.int64)
     chosen, rows = np.zeros(n_items, dtype=np.bool_), np.empty(bits.shape[1], dtype=np.uint64)
+    record = np.empty(n_items, dtype=np.int64)
     written = start = 0
     for r in range(len(ends)):
         n = size = 0
@@ -232,12 +209,12 @@ def grow_from_rows(people: Any, table: Any, parent: Any, k: int, length: int, rn
             at = _pick(live, weights, n, parent, chosen, rng)
             if at < 0:
                 break
-            new, n_rows = live[at], int(weights[at])
+            new = live[at]
             _insert(new, record, size)
             size += 1
             chosen[new] = True
             _add_rows(new, size, rows, bits)
-            n = _narrow(record, size, new, n_rows, rows, people, table, live, weights, n, k, length, tally)
+            n = _narrow(record, size, new, rows, people, table, live, weights, n, k, length)
         written = _write(record, size, chosen, out, written)
         out_ends[r] = written
     return out[:written], out_ends
@@ -407,9 +384,8 @@ def fill_from_rows(
     n_items, most_out = len(bits), pool.sum()
     out, ends = np.empty(most_out, dtype=np.int32), np.empty(most_out, dtype=np.int64)
     live, weights = np.empty(n_items, dtype=np.int64), np.empty(n_items, dtype=np.float64)
-    record, tally = np.empty(n_items, dtype=np.int64), np.empty(n_items, dtype=np.int64)
     chosen, rows = np.zeros(n_items, dtype=np.bool_), np.empty(bits.shape[1], dtype=np.uint64)
-    positions = np.empty(256, dtype=np.int64)
+    record, positions = np.empty(n_items, dtype=np.int64), np.empty(256, dtype=np.int64)
     written = records = 0
     while True:
         size = refused = 0
@@ -418,7 +394,7 @@ def fill_from_rows(
             at = _pick(live, weights, n, parent, chosen, rng)
             if at < 0:
                 break
-            new, n_rows = live[at], int(weights[at])
+            new = live[at]
             if len(most):
                 positions = _roomy(positions, size, length)
                 found = _with_record(new, record, size, length, n_items + 1, table, positions)
@@ -434,7 +410,7 @@ def fill_from_rows(
             pool[new] -= 1
             chosen[new] = True
             _add_rows(new, size, rows, bits)
-            n = _narrow(record, size, new, n_rows, rows, people, table, live, weights, n, k, length, tally)
+            n = _narrow(record, size, new, rows, people, table, live, weights, n, k, length)
         if size == 0:
             break
         written = _write(record, size, chosen, out, written)

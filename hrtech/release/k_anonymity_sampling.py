@@ -102,16 +102,12 @@ class _Table:
 
 
 def _people(items: Items) -> tuple[NDArray[Any], ...]:
-    """Who holds what, as the loops read it: bits, counts, pairs, and the items person by person."""
+    """Who holds what, as the loops read it: bits, counts and pairs."""
     from hrtech.release.k_anonymity_loops import count_pairs
 
-    bits, n = items.bits(), items.encoded.n_records
+    bits = items.bits()
     pairs = count_pairs(bits)
-    holds = np.unpackbits(bits.view(np.uint8), axis=1, bitorder="little")[:, :n]
-    person, item = np.nonzero(holds.T)
-    ends = np.searchsorted(person, np.arange(n), side="right")
-    held = np.ascontiguousarray(item, dtype=np.int32)
-    return bits, pairs.diagonal().copy(), np.where(items.together, pairs, 0), held, ends
+    return bits, pairs.diagonal().copy(), np.where(items.together, pairs, 0)
 
 
 @dataclass(frozen=True)
@@ -136,9 +132,20 @@ class _RowSource:
         """Of each person a part that at least k people share."""
         from hrtech.release.k_anonymity_loops import grow_from_rows
 
-        settings, parent = self.drawing.settings, self.drawing.items.parent
-        found, length = self.table.found, settings.reporting_length
-        grown = grow_from_rows(self.people, found, parent, settings.k, length, self.drawing.rng)
+        settings, items = self.drawing.settings, self.drawing.items
+        n = items.encoded.n_records
+        holds = np.unpackbits(self.people[0].view(np.uint8), axis=1, bitorder="little")[:, :n]
+        person, item = np.nonzero(holds.T)
+        grown = grow_from_rows(
+            np.ascontiguousarray(item),
+            np.searchsorted(person, np.arange(n), side="right"),
+            self.people,
+            self.table.found,
+            items.parent,
+            settings.k,
+            settings.reporting_length,
+            self.drawing.rng,
+        )
         return without_empty(Records(*grown))
 
     def fill(self, pool: NDArray[np.int64]) -> Records:
