@@ -18,6 +18,8 @@ from hrtech.release.records import States
 _SWEEPS = 5
 _FORBIDDEN = 30.0
 _NEVER = 1e15
+#: So many sweeps change everybody; the next ones change those whom the last one changed, as the others hardly would.
+_FOR_ALL = 2
 #: A sweep with fewer changes than this share of the people is the last but one.
 _STALE = 0.01
 _LONGEST = 3
@@ -45,25 +47,36 @@ def repair(
         States of the same shape. No combination of up to 3 attributes that is not told occurs in them, and nearly
         all that are told do.
     """
-    from hrtech.release.repair_loops import count_held, give, sweep
+    from hrtech.release.repair_loops import breaks, count_held, give, sweep
 
     states = states.copy()
     holds, first_state = _held_by_state(layout)
     counts = [_table(targets, told, k) for k in range(1, _LONGEST + 1)]
     tables = (places_of(layout), *counts)
     count_held(states, first_state, holds, tables)
+
+    def visit(order: NDArray[np.int64], forbidden: float) -> tuple[int, NDArray[np.bool_]]:
+        """Change people in turn; returns how many changes, and whom they changed."""
+        before = states.copy()
+        changes = sweep(states, order, first_state, holds, tables, np.float32(forbidden))
+        return changes, (states != before).any(axis=1)
+
+    changed = np.ones(len(states), dtype=bool)
     for k in range(_SWEEPS):
         order = rng.permutation(len(states))
-        changed = sweep(states, order, first_state, holds, tables, np.float32(_FORBIDDEN * (1 + k)))
-        if changed < _STALE * len(states):
+        changes, changed = visit(order if k < _FOR_ALL else order[changed[order]], _FORBIDDEN * (1 + k))
+        if changes < _STALE * len(states):
             break
-    sweep(states, np.arange(len(states)), first_state, holds, tables, np.float32(_NEVER))
-    for _ in range(_FILLS):
+    visit(np.flatnonzero(changed | breaks(states, first_state, holds, tables)), _NEVER)
+    for left in reversed(range(_FILLS)):
         empty = _empty(layout, counts)
         if not len(empty):
             break
+        before = states.copy()
         give(states, rng.permutation(len(states)), empty, _state_of(layout), first_state, holds, tables)
-        sweep(states, rng.permutation(len(states)), first_state, holds, tables, np.float32(_NEVER))
+        given = (states != before).any(axis=1) | breaks(states, first_state, holds, tables)
+        order = rng.permutation(len(states))
+        visit(order[given[order]] if left else order, _NEVER)
     return states
 
 

@@ -80,6 +80,23 @@ def count_held(states: Any, first_state: Any, holds: Any, tables: Any) -> None:
 
 
 @nb.njit(cache=True)
+def breaks(states: Any, first_state: Any, holds: Any, tables: Any) -> Any:
+    """Who holds a combination that must not occur; shape (people,)."""
+    places, ones, pairs, triples = tables
+    items, after, starts = _lists(states.shape[1])
+    out = np.zeros(states.shape[0], np.bool_)
+    for r in range(states.shape[0]):
+        n = _held(states, r, first_state, holds, items, after, starts)
+        for x in range(n):
+            out[r] |= ones[items[x], _WEIGHT] < 0
+            for y in range(after[x], n if len(pairs) else 0):
+                out[r] |= pairs[_pair(places, items[x], items[y]), _WEIGHT] < 0
+                for z in range(after[y], n if len(triples) else 0):
+                    out[r] |= triples[_triple(places, items[x], items[y], items[z]), _WEIGHT] < 0
+    return out
+
+
+@nb.njit(cache=True)
 def give(
     states: Any, order: Any, empty: Any, state_of: Any, first_state: Any, holds: Any, tables: Any
 ) -> None:
