@@ -16,27 +16,13 @@ from hrtech.counts.encoding import Encoded, EncodedColumn
 Level = tuple[NDArray[np.int32], NDArray[np.int64]]
 """Cells of one length, shape (combinations, length) in ascending item ids, and their counts."""
 
-# Block of words per pass. At most 2,048: 256 groups of eight words, 128 ones each at most, fill 16 bits.
+# Block of words per pass: all items of one stay in the processor's cache.
 _MOST_WORDS = 2048
 _CACHE_BYTES = 1 << 19
-_LANES = np.uint64(0x00FF00FF00FF00FF)
-
-
-def ones(words: NDArray[np.uint64], scratch: NDArray[np.uint8]) -> NDArray[np.uint64]:
-    """Ones in each row of ``words``; shape (rows, words) with words a multiple of 8, at most 2,048.
-
-    The eight byte counts of a 64-bit group are folded into four 16-bit lanes and added as whole words,
-    which is several times faster than a widening sum of bytes.
-    """
-    counted = np.bitwise_count(words, out=scratch).view(np.uint64)
-    lanes = (counted & _LANES) + ((counted >> np.uint64(8)) & _LANES)
-    total = lanes.sum(axis=1)
-    mask = np.uint64(0xFFFF)
-    return sum(((total >> np.uint64(16 * k)) & mask for k in range(1, 4)), start=total & mask)
 
 
 def _blocks(n_words: int, n_items: int) -> Iterator[tuple[int, int]]:
-    size = max(64, min(_MOST_WORDS, _CACHE_BYTES // (8 * max(n_items, 1)) // 8 * 8))
+    size = max(64, min(_MOST_WORDS, _CACHE_BYTES // (8 * max(n_items, 1))))
     for start in range(0, n_words, size):
         yield start, min(start + size, n_words)
 
@@ -62,43 +48,8 @@ class _Extensions:
         return first, self.n_items - first
 
 
-def _count_block(
-    bits: NDArray[np.uint64],
-    prefixes: NDArray[np.int32],
-    first: NDArray[np.int64],
-    offsets: NDArray[np.int64],
-    totals: NDArray[np.int64],
-) -> None:
-    """Add one block's counts of every extension of every prefix to ``totals``."""
-    n_items, n_words = bits.shape
-    together = np.empty_like(bits)
-    scratch = np.empty((n_items, n_words), dtype=np.uint8)
-    depth = prefixes.shape[1]
-    held: list[NDArray[np.uint64]] = [np.empty(n_words, dtype=np.uint64) for _ in range(depth)]
-    current = np.full(depth, -1)
-    for k, prefix in enumerate(prefixes.tolist()):
-        changed = next((i for i in range(depth) if current[i] != prefix[i]), depth)
-        for i in range(changed, depth):
-            if i == 0:
-                held[0] = bits[prefix[0]]
-            elif i == 1:
-                held[1] = held[0] & bits[prefix[1]]
-            else:
-                np.bitwise_and(held[i - 1], bits[prefix[i]], out=held[i])
-            current[i] = prefix[i]
-        tail = bits[first[k] :]
-        if depth:
-            tail = np.bitwise_and(tail, held[-1], out=together[: len(tail)])
-        totals[offsets[k] : offsets[k + 1]] += ones(tail, scratch[: len(tail)]).astype(np.int64)
-
-
 def _block_bits(columns: list[EncodedColumn], start: int, stop: int) -> NDArray[np.uint64]:
-    width = -(-(stop - start) // 8) * 8
-    parts = []
-    for column in columns:
-        words = column.words(start, stop)
-        parts.append(np.pad(words, ((0, 0), (0, width - words.shape[1]))))
-    return np.ascontiguousarray(np.vstack(parts))
+    return np.ascontiguousarray(np.vstack([column.words(start, stop) for column in columns]))
 
 
 def count_by_bits(
@@ -149,12 +100,16 @@ def _count_level(
     threads: int,
 ) -> NDArray[np.int64]:
     """Counts of all extensions of all prefixes over all blocks, flat in prefix order."""
+    from hrtech.counts.bit_loops import count_extensions
+
     offsets = np.concatenate([[0], np.cumsum(number)])
 
     def count(share: list[tuple[int, int]]) -> NDArray[np.int64]:
         totals = np.zeros(offsets[-1], dtype=np.int64)
         for start, stop in share:
-            _count_block(_block_bits(columns, start, stop), prefixes, first, offsets, totals)
+            bits = _block_bits(columns, start, stop)
+            held = np.empty((prefixes.shape[1], bits.shape[1]), dtype=np.uint64)
+            count_extensions(bits, prefixes, first, offsets, held, totals)
         return totals
 
     if threads == 1 or len(blocks) < 2:
