@@ -3,7 +3,8 @@
 Average linkage on match weights: two groups of records are joined while the mean weight over all pairs between them
 is above the threshold, the strongest first; a pair that was never scored counts as neutral. One strong chance link
 then cannot chain two entities together, which connected components allow. Groups never hold two records of a register
-declared free of duplicates, nor a pair that the mode does not link.
+declared free of duplicates, nor a pair that the mode does not link. Judgements come before all that: records judged
+the same start in one group, and records judged different are never in one.
 """
 
 import hashlib
@@ -12,6 +13,8 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
+
+from hrtech.linkage.constraints import contradicted
 
 WEIGHT_CAP = 20.0
 """Largest absolute match weight (bits) that one pair contributes to a mean."""
@@ -24,6 +27,9 @@ def average_linkage(
     size: int,
     alone: Sequence[str | None],
     forbidden: np.ndarray,
+    *,
+    together: np.ndarray | None = None,
+    apart: np.ndarray | None = None,
 ) -> np.ndarray:
     """Group records 0..size-1.
 
@@ -33,7 +39,10 @@ def average_linkage(
         weight: Match weight of each pair in bits, relative to the threshold (0 = at the threshold).
         size: Number of records.
         alone: For each record the register that may occur only once in a group, or None.
-        forbidden: Pairs that no group may hold.
+        forbidden: Scored pairs that no group may hold, unless they are in `together`.
+        together: Pairs of records judged the same, shape (n, 2). Those in a chain that joins two records of `apart`
+            count as the strongest evidence only.
+        apart: Pairs of records judged different, shape (n, 2).
 
     Returns:
         For each record the number of its group (the smallest record number in it).
@@ -42,6 +51,15 @@ def average_linkage(
     capped = np.where(forbidden, -np.inf, np.clip(weight, -WEIGHT_CAP, WEIGHT_CAP))
     for a, b, bits in zip(left.tolist(), right.tolist(), capped.tolist(), strict=True):
         groups.add(a, b, bits)
+    same = np.empty((0, 2), dtype=np.int64) if together is None else together
+    different = np.empty((0, 2), dtype=np.int64) if apart is None else apart
+    weak = contradicted(same, different, size)
+    for a, b in same[weak].tolist():
+        groups.add(a, b, WEIGHT_CAP)
+    for a, b in different.tolist():
+        groups.add(a, b, -np.inf)
+    for a, b in same[~weak].tolist():
+        groups.unite(a, b)
     groups.merge()
     return groups.labels()
 
@@ -61,12 +79,17 @@ class _Groups:
     def add(self, a: int, b: int, bits: float) -> None:
         self.near[a][b] = self.near[b][a] = bits
 
+    def unite(self, a: int, b: int) -> None:
+        a, b = self._root(a), self._root(b)
+        if a != b:
+            self._join(a, b)
+
     def mean(self, a: int, b: int) -> float:
         return self.near[a][b] / (self.count[a] * self.count[b])
 
     def merge(self) -> None:
         heap = [
-            (-bits, a, b, 0, 0)
+            (-self.mean(a, b), a, b, self.version[a], self.version[b])
             for a, each in enumerate(self.near)
             for b, bits in each.items()
             if a < b and bits > 0
@@ -85,7 +108,8 @@ class _Groups:
     def _join(self, a: int, b: int) -> int:
         if len(self.near[a]) < len(self.near[b]):
             a, b = b, a
-        del self.near[a][b], self.near[b][a]
+        self.near[a].pop(b, None)
+        self.near[b].pop(a, None)
         for other, bits in self.near[b].items():
             del self.near[other][b]
             self.near[a][other] = self.near[other][a] = self.near[a].get(other, 0.0) + bits

@@ -6,6 +6,7 @@ reason in words that quote no value.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -13,6 +14,7 @@ import pandas as pd
 from hrtech.linkage.blocking import Rule, check_bound, count_pairs, key_of, rules_of
 from hrtech.linkage.cluster import average_linkage, entity_ids
 from hrtech.linkage.comparisons import UNLIKE, Comparison, comparisons_of
+from hrtech.linkage.constraints import Constraints, constraints_of
 from hrtech.linkage.evaluate import estimated_quality
 from hrtech.linkage.model import Scored, score_pairs
 from hrtech.linkage.registers import Prepared, prepare
@@ -39,6 +41,9 @@ class LinkageResult:
         prior: Probability that two random records match.
         candidates: Number of pairs scored.
         notes: What was left out, unreadable or untrained.
+        contradictions: Judgements that contradict one another or the declaration: `register_l, record_l,
+            register_r, record_r, decision, contradiction`.
+        model: Splink settings with the trained parameters, to score further records with.
     """
 
     pairs: pd.DataFrame
@@ -52,19 +57,26 @@ class LinkageResult:
     prior: float
     candidates: int
     notes: tuple[str, ...]
+    contradictions: pd.DataFrame
+    model: dict[str, Any]
 
 
-def link_registers(registers: Mapping[str, pd.DataFrame], spec: LinkageSpec) -> LinkageResult:
+def link_registers(
+    registers: Mapping[str, pd.DataFrame], spec: LinkageSpec, judgements: pd.DataFrame | None = None
+) -> LinkageResult:
     """Find the records that are about the same entity.
 
     Args:
         registers: Name to table; the id column of each is named in the declaration.
         spec: The declaration.
+        judgements: What people decided about pairs, the latest decision of each: `register_l, record_l, register_r,
+            record_r, decision` ("same", "different", "unsure"). They hold whatever the weights say.
 
     Raises:
-        LinkageError: Registers and declaration do not fit, or the rules make more pairs than the bound.
+        LinkageError: Registers, judgements and declaration do not fit, or the rules make more pairs than the bound.
     """
     prepared = prepare(registers, spec)
+    constraints = constraints_of(prepared.records, judgements, spec.duplicate_free)
     rules = rules_of(prepared, spec)
     blocking = pd.DataFrame(
         {
@@ -77,7 +89,7 @@ def link_registers(registers: Mapping[str, pd.DataFrame], spec: LinkageSpec) -> 
     scored = score_pairs(prepared, comparisons, rules, spec)
     threshold = 0.5 if spec.threshold is None else spec.threshold
     at = float(np.log2(threshold / (1 - threshold)))
-    labels = _groups(prepared, scored.pairs, comparisons, at, spec)
+    labels = _groups(prepared, scored.pairs, comparisons, at, spec, constraints)
     ids = entity_ids(prepared.records, labels)
     pairs = _named_pairs(prepared, scored, comparisons, labels)
     return LinkageResult(
@@ -95,12 +107,19 @@ def link_registers(registers: Mapping[str, pd.DataFrame], spec: LinkageSpec) -> 
         ),
         prior=scored.prior,
         candidates=scored.candidates,
-        notes=(*prepared.notes, *scored.notes),
+        notes=(*prepared.notes, *constraints.notes, *scored.notes),
+        contradictions=constraints.contradictions,
+        model=scored.model,
     )
 
 
 def _groups(
-    prepared: Prepared, pairs: pd.DataFrame, comparisons: list[Comparison], at: float, spec: LinkageSpec
+    prepared: Prepared,
+    pairs: pd.DataFrame,
+    comparisons: list[Comparison],
+    at: float,
+    spec: LinkageSpec,
+    constraints: Constraints,
 ) -> np.ndarray:
     names = prepared.records["register"].tolist()
     single = set(spec.duplicate_free)
@@ -111,6 +130,8 @@ def _groups(
         len(names),
         [name if name in single else None for name in names],
         _forbidden(pairs, comparisons),
+        together=constraints.together,
+        apart=constraints.apart,
     )
 
 

@@ -49,6 +49,7 @@ class Scored:
         prior: Probability that two random records match.
         candidates: Number of pairs scored.
         notes: Comparisons that could not be trained, in words.
+        model: Splink settings with the trained parameters.
     """
 
     pairs: pd.DataFrame
@@ -56,6 +57,7 @@ class Scored:
     prior: float
     candidates: int
     notes: tuple[str, ...]
+    model: dict[str, Any]
 
 
 def score_pairs(
@@ -219,7 +221,7 @@ def _read(
     notes = tuple(
         f"comparison {name}: some levels were never seen in training and keep defaults" for name in untrained
     )
-    return Scored(pairs, parameters, prior, len(everything["fixed"]), notes)
+    return Scored(pairs, parameters, prior, len(everything["fixed"]), notes, model)
 
 
 def _reweigh(
