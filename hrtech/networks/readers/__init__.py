@@ -1,0 +1,11 @@
+"""Readers of published standards: statements, releases and entities from files into the tables of a network study.
+
+Belongs here: BODS 0.4, OCDS 1.1, FollowTheMoney, the five long tables of Transparency Engine, and lists of sanctioned
+and exposed persons; each record validated, and none dropped without a count or a reason. Does not belong here: what
+the tables mean for a network.
+"""
+
+from hrtech.networks.readers.bods import read_bods
+from hrtech.networks.readers.inputs import NetworkInputs, together
+
+__all__ = ["NetworkInputs", "read_bods", "together"]
