@@ -10,6 +10,7 @@ from typing import Any, Final
 
 import pandas as pd
 
+from hrtech.linkage.encoded import encoded_levels
 from hrtech.linkage.normalise import words_of
 from hrtech.linkage.spec import FieldSpec
 
@@ -121,7 +122,10 @@ def _single(records: pd.DataFrame, one: FieldSpec) -> Comparison:
         derived[f"{name}__run"] = records[name].str.replace(" ", "", regex=False)
     if one.kind == "email":
         derived = {f"{name}__user": records[name].str.split("@").str[0]}
-    levels = (null, same, *_between(name, one.kind), _ELSE)
+    between = _between(name, one.kind)
+    if one.kind == "encoded":
+        between, derived = encoded_levels(name, records[name])
+    levels = (null, same, *between, _ELSE)
     return Comparison(name, (name,), levels, name, derived, essential, one.kind == "category")
 
 

@@ -94,6 +94,7 @@ _BY_KIND: Final[dict[str, Callable[[str], str]]] = {
     "date": _date,
     "identifier": _identifier,
     "category": fold,
+    "encoded": str.strip,
 }
 
 

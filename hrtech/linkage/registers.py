@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from hrtech.linkage.encoded import check_encodings
 from hrtech.linkage.normalise import normalise
 from hrtech.linkage.spec import FieldSpec, LinkageError, LinkageSpec
 
@@ -38,6 +39,7 @@ def prepare(registers: Mapping[str, pd.DataFrame], spec: LinkageSpec) -> Prepare
             mode does not fit the number of registers.
     """
     _check_registers(registers, spec)
+    check_encodings(registers, spec)
     tables, notes = [], []
     for register, frame in registers.items():
         table = pd.DataFrame({"register": register, "record_id": _ids(register, frame, spec)})

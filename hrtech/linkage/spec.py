@@ -20,6 +20,7 @@ FieldKind = Literal[
     "date",
     "identifier",
     "category",
+    "encoded",
 ]
 LinkageMode = Literal["deduplicate", "link", "both"]
 

@@ -1,0 +1,169 @@
+"""Encodings read and compared, by somebody who has no key.
+
+Registers of encodings are made by `hrtech.linkage.encoding`. Here: whether they fit together, and the levels of
+agreement of two encodings. Filters are compared by the Dice coefficient of their bits, told as similarity beyond
+chance: 0 is what two unrelated filters of the field have in common, 1 is equality. So the same levels suit full and
+sparse, balanced and folded filters.
+"""
+
+import base64
+import binascii
+from collections.abc import Mapping
+from typing import Any, Final
+
+import numpy as np
+import pandas as pd
+
+from hrtech.linkage.encoding import ENCODING, HASH_MARK, VERSION
+from hrtech.linkage.spec import LinkageError, LinkageSpec
+
+_LEVELS: Final = (0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3)
+_WORD: Final = 64
+_HASH_DIGITS: Final = 32
+
+
+def check_encodings(registers: Mapping[str, pd.DataFrame], spec: LinkageSpec) -> None:
+    """Refuse encodings that cannot be compared with one another.
+
+    Raises:
+        LinkageError: A register does not say how it was encoded, was encoded otherwise or with another key than the
+            others, or holds a cell that is no encoding of the declared width. Names register, column and row.
+    """
+    encoded = [one for one in spec.fields if one.kind == "encoded"]
+    if not encoded:
+        return
+    described: dict[str, dict[str, str]] = {}
+    for register, frame in registers.items():
+        columns = [name for one in encoded if (name := one.column(register)) is not None]
+        if not columns:
+            continue
+        described[register] = said = _described(register, frame)
+        for column in columns:
+            if column in frame.columns:
+                _check_cells(register, column, frame[column], said)
+    _check_alike(described)
+    for one in encoded:
+        names = {column for register in registers if (column := one.column(register)) is not None}
+        if len(names) > 1:
+            raise LinkageError(
+                f"Field '{one.name}' compares the unlike encodings {', '.join(sorted(names))}, which have nothing in "
+                "common by design. Compare columns of one name [setting: fields.columns]"
+            )
+
+
+def _described(register: str, frame: pd.DataFrame) -> dict[str, str]:
+    if ENCODING not in frame.columns:
+        raise LinkageError(
+            f"Register '{register}' has no column '{ENCODING}', which says how it was encoded. Read the file as the "
+            "encoding tool wrote it, this column included [setting: registers.source.columns]"
+        )
+    texts = frame[ENCODING].astype("str").unique()
+    if len(texts) != 1:
+        raise LinkageError(
+            f"Register '{register}' holds records of {len(texts)} encodings. Encode them together, or make each a "
+            "register of its own"
+        )
+    version, *rest = texts[0].split(";")
+    said = dict(part.partition("=")[::2] for part in rest)
+    wanted = {"width", "filters", "hashes", "parameters", "normalisation", "key"}
+    if version != VERSION or set(said) != wanted or not said["width"].isdigit():
+        raise LinkageError(
+            f"Register '{register}' was not encoded in the form {VERSION}. Encode it with this version of the tool"
+        )
+    return said
+
+
+def _check_alike(described: Mapping[str, Mapping[str, str]]) -> None:
+    first, *others = described
+    for other in others:
+        for part, meaning, mend in (
+            ("parameters", "parameters", "Agree on one scheme file"),
+            (
+                "normalisation",
+                "versions of the tool, which spell values otherwise",
+                "Install the same version",
+            ),
+            ("key", "keys", "Agree on one key"),
+        ):
+            if described[first][part] != described[other][part]:
+                raise LinkageError(
+                    f"Registers '{first}' and '{other}' were encoded with different {meaning}, so that none of their "
+                    f"encodings can be compared. {mend}, and encode both again"
+                )
+
+
+def _check_cells(register: str, column: str, values: pd.Series, said: Mapping[str, str]) -> None:
+    filters, hashes = said["filters"].split(","), said["hashes"].split(",")
+    if column not in filters and column not in hashes:
+        raise LinkageError(
+            f"Register '{register}', column '{column}' is no encoding: the file has "
+            f"{', '.join(name for name in (*filters, *hashes) if name)} [setting: fields.columns]"
+        )
+    width = int(said["width"])
+    fits = _is_hash if column in hashes else lambda text: _is_filter(text, width)
+    known = values.dropna()
+    wrong = ~known.map({text: fits(text) for text in known.unique()}).to_numpy(bool)
+    if wrong.any():
+        row = int(np.flatnonzero(values.notna().to_numpy())[wrong][0])
+        what = "a keyed hash" if column in hashes else f"a filter of {width} bits"
+        raise LinkageError(
+            f"Register '{register}', column '{column}': {int(wrong.sum())} cells are not {what}, the first in record "
+            f"{row + 1}. Use the file as the encoding tool wrote it"
+        )
+
+
+def _is_hash(text: str) -> bool:
+    digits = text.removeprefix(HASH_MARK)
+    return len(digits) == _HASH_DIGITS == len(text) - 1 and set(digits) <= set("0123456789abcdef")
+
+
+def _is_filter(text: str, width: int) -> bool:
+    try:
+        return len(base64.b64decode(text, validate=True)) * 8 == width
+    except (binascii.Error, ValueError):
+        return False
+
+
+def encoded_levels(name: str, values: pd.Series) -> tuple[list[dict[str, Any]], dict[str, pd.Series]]:
+    """Return the levels between equality and difference, and the columns that they need.
+
+    Args:
+        name: Name of the field.
+        values: Its encodings, missing where blank.
+
+    Returns:
+        Level dictionaries, none for hashes; the filter as 64-bit words `<name>__w<i>` and its number of ones
+        `<name>__ones`. The SQL runs alike on DuckDB (whose `bit_count` returns 8 bits: hence the cast) and Spark.
+    """
+    if values.dropna().str.startswith(HASH_MARK).all():
+        return [], {}
+    bits = unpacked(values)
+    known = values.notna().to_numpy()
+    share = bits[known].mean(axis=0)
+    chance = float((share**2).sum() / share.sum())
+    words = np.packbits(bits, axis=1).view("<i8")
+    ones = bits.sum(axis=1)
+    columns = {f"{name}__w{i}": words[:, i] for i in range(words.shape[1])} | {f"{name}__ones": ones}
+    derived = {
+        column: pd.Series(numbers, index=values.index, dtype="int64").astype("Int64").where(known)
+        for column, numbers in columns.items()
+    }
+    common = " + ".join(
+        f"cast(bit_count({name}__w{i}_l & {name}__w{i}_r) as int)" for i in range(words.shape[1])
+    )
+    levels = [
+        {
+            "sql_condition": f"2 * ({common}) >= {chance + (1 - chance) * level:.6f} * ({name}__ones_l + {name}__ones_r)",
+            "label_for_charts": f"alike by {level:.0%} or more".replace("%", " %"),
+        }
+        for level in _LEVELS
+    ]
+    return levels, derived
+
+
+def unpacked(values: pd.Series) -> np.ndarray:
+    """Return the bits of filters, a row each; a row of zeros where missing."""
+    codes, distinct = pd.factorize(values)
+    rows = np.frombuffer(b"".join(base64.b64decode(text) for text in distinct), np.uint8)
+    bits = np.unpackbits(rows.reshape(len(distinct), -1), axis=1)
+    return np.vstack([bits, np.zeros((1, bits.shape[1]), np.uint8)])[codes]
