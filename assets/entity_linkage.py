@@ -6,6 +6,7 @@ from pydantic import Field, model_validator
 
 from assets.casework import add_casework
 from assets.disclosure import Disclosure, add_disclosure
+from assets.judgements import add_judgements
 from assets.scaffold_studies import LinkageScaffolder, refused_register
 from assets.settings import Settings
 from assets.source import Source, add_records
@@ -20,6 +21,7 @@ from hrtech.linkage import (
     evaluate_linkage,
     link_registers,
 )
+from hrtech.linkage.judgements import standing
 from hrtech.linkage.telling import linkage_facts, linkage_report, linked_records
 
 
@@ -84,6 +86,11 @@ class EntityLinkage(Study):
     seed: int = Field(
         default=1, ge=0, description="Seed of the random pairs that chance agreement is estimated from."
     )
+    judgements: str | None = Field(
+        default=None,
+        description="CSV of decisions about pairs, besides those of the casework pages: register_l, record_l, "
+        "register_r, record_r, decision (same, different, unsure, take back), judged_by, judged_at, reason.",
+    )
     truth: list[Truth] = Field(default=[], description="Known matches to measure accuracy against.")
     disclose: Disclosure | None = Field(
         default=None,
@@ -133,6 +140,7 @@ class EntityLinkage(Study):
         assets = self.assets(study)
         for name, register in self.registers.items():
             add_records(assets, register.source, context.project_root, name=name)
+        add_judgements(assets, list(self.registers), self.judgements, context.project_root)
         _link(assets, self)
         _evaluate(assets, self)
         add_casework(assets, self.title, linkage_report, tables=("match_weights", "parameters", "evaluation"))
@@ -159,13 +167,13 @@ def _link(assets: StudyAssets, study: EntityLinkage) -> None:
         Output("quality", "Precision and recall, estimated without labels."),
         Output("unlinkables", "Records that say too little to be linked at all.", about_entities=True),
         zone="restricted",
-        inputs={name: name for name in study.registers},
+        inputs={**{name: name for name in study.registers}, "judgements": "judgements"},
         settings=spec,
         kinds=("splink", "duckdb"),
     )
-    def link(context, **registers):
+    def link(context, judgements, **registers):
         """Score pairs of records and join them into entities."""
-        result: LinkageResult = link_registers(registers, spec)
+        result: LinkageResult = link_registers(registers, spec, standing(judgements))
         ids = {name: spec.id_column(name) for name in registers}
         return {
             "match_weights": Made(

@@ -18,6 +18,11 @@ from hrtech.sources import ColumnSpec, SourceError, conform, fingerprint, read_c
 from hrtech.sources.columns import Role
 from hrtech.sources.files import Format
 from resources.home import hrtech_home
+from resources.judged import judged_fingerprint
+from resources.lake_files import LakeError, zone_files
+
+#: Before the name of a study: the source is what people judged on its casework pages.
+JUDGED = "judgements:"
 
 
 class Column(Settings):
@@ -146,10 +151,15 @@ def resolve_path(path: str, root: Path) -> str:
 
 
 def source_fingerprint(path: str) -> str | None:
-    """Keyed hash of the content of a source, None where nothing can be read there yet."""
+    """Keyed hash of the content of a source, None where nothing can be read there yet.
+
+    The path `judgements:STUDY` stands for what people judged on the casework pages of a study.
+    """
     try:
+        if path.startswith(JUDGED):
+            return judged_fingerprint(zone_files("restricted"), path.removeprefix(JUDGED))
         return fingerprint(resolve_path(path, Path()), version_key())
-    except (SourceError, OSError):
+    except (SourceError, LakeError, OSError):
         return None
 
 

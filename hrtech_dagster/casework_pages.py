@@ -10,7 +10,7 @@ import hmac
 import html
 import re
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -29,10 +29,10 @@ from hrtech.pages import CSRF_PLACEHOLDER
 from hrtech.pages.evidence import static_file
 from hrtech_dagster.guard import CALLER
 from hrtech_dagster.guard_rules import Caller
+from resources.judged import JUDGEMENTS
 from resources.lake import list_tables, read_table, table_exists, write_table
 
 CSRF_FIELD: Final = "csrf_token"
-JUDGEMENTS: Final = "judgements"
 STYLE: Final = "/casework/_style/site.css"
 _BODY_BYTES: Final = 64_000
 _FIELDS: Final = 50
@@ -48,6 +48,8 @@ class CaseworkStore:
         read_pages: Study → its files (`path`, `media_type`, `content`), or None where it has none.
         list_candidates: Names of the studies with pages that wait for an approval.
         read_candidate: Study → the files of its candidate, or None where it has none.
+        list_advice: Names of the studies with advice on a release that is not drawn yet.
+        read_advice: Study → the files of its advice, or None where it has none.
         add_judgement: Adds one table under `(study, judgement id)`.
         has_judgement: Whether `(study, judgement id)` is there.
     """
@@ -58,6 +60,8 @@ class CaseworkStore:
     has_judgement: Callable[[str, str], bool]
     list_candidates: Callable[[], Sequence[str]] = tuple
     read_candidate: Callable[[str], pd.DataFrame | None] = lambda _: None
+    list_advice: Callable[[], Sequence[str]] = tuple
+    read_advice: Callable[[str], pd.DataFrame | None] = lambda _: None
 
 
 def lake_store(home: Path) -> CaseworkStore:
@@ -77,6 +81,8 @@ def lake_store(home: Path) -> CaseworkStore:
         read_pages=lambda study: pages("restricted", study, "casework"),
         list_candidates=lambda: studies("released", "candidate"),
         read_candidate=lambda study: pages("released", study, "candidate"),
+        list_advice=lambda: studies("released", "advice_pages"),
+        read_advice=lambda study: pages("released", study, "advice_pages"),
         add_judgement=lambda study, name, frame: write_table(
             home, "restricted", [JUDGEMENTS, study], frame, name
         ),
@@ -94,7 +100,8 @@ def routes(store: CaseworkStore, site: Path, *, read_only: bool = False) -> list
     """
 
     async def contents(request: Request) -> Response:
-        listed = [await run_in_threadpool(find) for find in (store.list_studies, store.list_candidates)]
+        finders = (store.list_studies, store.list_candidates, store.list_advice)
+        listed = [await run_in_threadpool(find) for find in finders]
         return HTMLResponse(_contents(*listed))
 
     async def page(request: Request) -> Response:
@@ -110,16 +117,18 @@ def routes(store: CaseworkStore, site: Path, *, read_only: bool = False) -> list
             content = content.replace(CSRF_PLACEHOLDER.encode(), token.encode())
         return Response(content, headers={"Content-Type": media_type})
 
-    async def candidate(request: Request) -> Response:
-        frame = await run_in_threadpool(store.read_candidate, request.path_params["study"])
-        path = request.path_params["path"] or "index.html"
-        found = None if frame is None else frame[frame["path"] == path]
-        if found is None or found.empty:
-            raise HTTPException(
-                404, "There is no such page. Materialise the study's asset `candidate` first."
-            )
-        headers = {"Content-Type": str(found["media_type"].iloc[0])}
-        return Response(bytes(found["content"].iloc[0]), headers=headers)
+    def released(read: Callable[[str], pd.DataFrame | None], noun: str) -> Callable[..., Awaitable[Response]]:
+        async def file(request: Request) -> Response:
+            frame = await run_in_threadpool(read, request.path_params["study"])
+            path = request.path_params["path"] or "index.html"
+            found = None if frame is None else frame[frame["path"] == path]
+            if found is None or found.empty:
+                told = f"There is no such page. Materialise the study's asset `{noun}` first."
+                raise HTTPException(404, told)
+            headers = {"Content-Type": str(found["media_type"].iloc[0])}
+            return Response(bytes(found["content"].iloc[0]), headers=headers)
+
+        return file
 
     async def judge(request: Request) -> Response:
         study = request.path_params["study"]
@@ -145,7 +154,8 @@ def routes(store: CaseworkStore, site: Path, *, read_only: bool = False) -> list
         Route("/casework/{study}", lambda request: RedirectResponse(f"{request.url.path}/")),
         Route("/casework/{study}/judgements", judge, methods=["POST"]),
         Route("/casework/{study}/judgements/{name:uuid}", receipt),
-        Route("/casework/{study}/candidate/{path:path}", candidate),
+        Route("/casework/{study}/candidate/{path:path}", released(store.read_candidate, "candidate")),
+        Route("/casework/{study}/advice/{path:path}", released(store.read_advice, "advice_pages")),
         Route("/casework/{study}/{path:path}", page),
         Route("/site", lambda _: RedirectResponse("/site/")),
         Mount("/site", StaticFiles(directory=site, html=True, check_dir=False)),
@@ -205,7 +215,7 @@ def _form(body: bytes) -> list[tuple[str, str]]:
         raise HTTPException(400, "This is not a form in UTF-8.") from None
 
 
-def _contents(studies: Sequence[str], candidates: Sequence[str]) -> str:
+def _contents(studies: Sequence[str], candidates: Sequence[str], advised: Sequence[str]) -> str:
     def links(names: Sequence[str], below: str) -> str:
         shown = map(html.escape, names)
         return "".join(f'<li><a href="/casework/{name}/{below}">{name}</a></li>' for name in shown)
@@ -213,6 +223,8 @@ def _contents(studies: Sequence[str], candidates: Sequence[str]) -> str:
     body = f"<ul>{links(studies, '')}</ul>" if studies else "<p>No study has casework pages yet.</p>"
     if candidates:
         body += f"<h2>Candidates for publication</h2><ul>{links(candidates, 'candidate/')}</ul>"
+    if advised:
+        body += f"<h2>Before a release is drawn</h2><ul>{links(advised, 'advice/')}</ul>"
     return _plain("Casework", body)
 
 

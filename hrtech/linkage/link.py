@@ -30,7 +30,8 @@ class LinkageResult:
             record_r, match_weight` (bits), `match_probability, joined, reason`, and `weight_prior` and one
             `weight_<comparison>` each, which add up to the match weight.
         entities: One row per record: `register, record_id, entity_id, match_probability` (of the strongest link
-            that holds the record in its entity; missing for a record alone).
+            that holds the record in its entity; missing for a record alone), `unjudged_entity_id` (its entity if
+            nobody had judged anything).
         parameters: Per level of each comparison `comparison, level, m, u, weight, trained`.
         quality: Estimated without labels: `measure, estimate, low, high`.
         unlinkables: Records whose fields are too few to reach the threshold even against a perfect copy:
@@ -91,10 +92,15 @@ def link_registers(
     at = float(np.log2(threshold / (1 - threshold)))
     labels = _groups(prepared, scored.pairs, comparisons, at, spec, constraints)
     ids = entity_ids(prepared.records, labels)
+    unjudged = labels
+    if len(constraints.together) or len(constraints.apart):
+        unjudged = _groups(prepared, scored.pairs, comparisons, at, spec, Constraints())
     pairs = _named_pairs(prepared, scored, comparisons, labels)
     return LinkageResult(
         pairs=pairs,
-        entities=_entities(prepared, scored.pairs, labels, ids),
+        entities=_entities(prepared, scored.pairs, labels, ids).assign(
+            unjudged_entity_id=entity_ids(prepared.records, unjudged)
+        ),
         parameters=scored.parameters,
         quality=_quality(prepared, scored.pairs, comparisons, labels, rules, spec),
         unlinkables=_unlinkables(prepared, comparisons, scored, at),

@@ -124,8 +124,8 @@ NOUNS = {
         "public": "",
     },
     "linked": {
-        "restricted": "blocking casework companies employers entities evaluation findings linked_records "
-        "match_weights parameters quality unlinkables",
+        "restricted": "blocking casework companies employers entities evaluation findings judgements "
+        "linked_records match_weights parameters quality unlinkables",
         "released": "facts report",
         "public": "",
     },
