@@ -7,5 +7,6 @@ the tables mean for a network.
 
 from hrtech.networks.readers.bods import read_bods
 from hrtech.networks.readers.inputs import NetworkInputs, together
+from hrtech.networks.readers.ocds import read_ocds
 
-__all__ = ["NetworkInputs", "read_bods", "together"]
+__all__ = ["NetworkInputs", "read_bods", "read_ocds", "together"]

@@ -61,17 +61,18 @@ class Spool:
     def _path(self, table: str) -> Path:
         return Path(self._folder.name) / f"{table}.parquet"
 
-    def done(self) -> None:
-        """Finish writing; each table is then a view of its name."""
+    def done(self, *tables: str) -> None:
+        """Finish writing these tables, or all; each is then a view of its name."""
         import duckdb
 
-        for table in self._schemas:
+        if self._connection is None:
+            self._connection = duckdb.connect(
+                config={"memory_limit": self._memory, "temp_directory": self._folder.name, "threads": 2}
+            )
+        for table in tables or [name for name in self._schemas if name in self._rows]:
             self._flush(table)
             self._writers.pop(table).close()
-        self._connection = duckdb.connect(
-            config={"memory_limit": self._memory, "temp_directory": self._folder.name, "threads": 2}
-        )
-        for table in self._schemas:
+            del self._rows[table]
             self._connection.execute(
                 f"CREATE VIEW {table} AS SELECT * FROM read_parquet('{self._path(table)}')"
             )
