@@ -25,6 +25,7 @@ def frame_table(
     fact_ids: Sequence[str] = (),
     source_assets: Sequence[str] = (),
     description: str = "",
+    links: Sequence[str] = (),
 ) -> DataTable:
     """Return a frame as a table of a report.
 
@@ -36,6 +37,7 @@ def frame_table(
         fact_ids: Facts that it shows.
         source_assets: Assets that its data comes from.
         description: Note under the title.
+        links: Page of the same study that the first cell of each row leads to.
     """
     words = dict(headings or {})
     names = [words.get(str(name), str(name).replace("_", " ")) for name in frame.columns]
@@ -43,7 +45,9 @@ def frame_table(
         tuple(round(value, digits) if isinstance(value, float) else value for value in row.values())
         for row in rows(frame)
     ]
-    return DataTable(title, tuple(names), tuple(cells), tuple(fact_ids), tuple(source_assets), description)
+    return DataTable(
+        title, tuple(names), tuple(cells), tuple(fact_ids), tuple(source_assets), description, tuple(links)
+    )
 
 
 def _plain(value: Any) -> Any:

@@ -15,6 +15,8 @@ FIELD_KINDS: Final = ("choice", "text", "long_text", "number", "hidden")
 
 _MARKER: Final = re.compile(r"\{\{\s*fact:([a-z0-9_/.-]+)(?:\|(value|low|high|unit|sentence))?\s*\}\}")
 _FIELD_NAME: Final = re.compile(r"[a-z][a-z0-9_]*")
+#: Address of a page of the same study, seen from another one.
+PAGE: Final = re.compile(r"(?:\.\./)?(?:[a-z0-9_-]+/)?[a-z0-9_-]+\.html(?:#[a-z0-9_-]+)?")
 _CSRF_FIELD: Final = "csrf_token"
 
 
@@ -105,6 +107,8 @@ class DataTable:
         fact_ids: Facts that it shows.
         source_assets: Assets that its data comes from, where no fact says so.
         description: Note under the title.
+        links: Page of the same study that the first cell of each row leads to, such as `pairs/ab12.html`; empty for
+            none.
     """
 
     title: str
@@ -113,6 +117,7 @@ class DataTable:
     fact_ids: tuple[str, ...] = ()
     source_assets: tuple[str, ...] = ()
     description: str = ""
+    links: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         _check_illustration("table", self, described=False)
@@ -121,6 +126,15 @@ class DataTable:
             as_text(f"table {self.title!r}", "column heading", column, needed=True)
         object.__setattr__(self, "columns", columns)
         object.__setattr__(self, "rows", as_rows(f"table {self.title!r}", columns, self.rows))
+        object.__setattr__(self, "links", tuple(self.links))
+        if self.links and len(self.links) != len(self.rows):
+            raise ReportError(
+                f"table {self.title!r}: it has {len(self.rows)} rows and {len(self.links)} links"
+            )
+        if not all(link == "" or PAGE.fullmatch(link) for link in self.links):
+            raise ReportError(
+                f"table {self.title!r}: a link is no page of the study, such as pairs/ab12.html"
+            )
 
 
 @dataclass(frozen=True)

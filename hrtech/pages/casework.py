@@ -31,6 +31,7 @@ def render_casework(
     interactive: bool = True,
     runs_href: str = "/runs/",
     assets_href: str = "/assets/",
+    pages: Mapping[str, Report] | None = None,
 ) -> pd.DataFrame:
     """Render the restricted pages of one study.
 
@@ -42,6 +43,8 @@ def render_casework(
         interactive: Charts answer to the pointer.
         runs_href: Where the Dagster UI shows a run.
         assets_href: Where the Dagster UI shows an asset.
+        pages: Further pages, such as one a pair of records: address without `.html`, at most one folder deep, to what
+            it tells. Their reports have names of their own, because files are called after them.
 
     Returns:
         One row a file: `path` (relative to `/casework/<study>/`), `media_type`, `content`.
@@ -51,7 +54,8 @@ def render_casework(
     """
     told = index_facts(facts_from_frame(facts))
     assets = Lineage.from_frame(lineage)
-    missing = [fact_id for fact_id in report.cited() if fact_id not in told]
+    reports = [report, *(pages or {}).values()]
+    missing = [fact_id for one in reports for fact_id in one.cited() if fact_id not in told]
     if missing:
         raise PageError(f"report {report.study} cites facts that were not told: {', '.join(missing)}")
     kit = Kit(
@@ -86,9 +90,13 @@ def render_casework(
         parts=body.parts,
         charts=charts,
     )
-    cited = sorted(set(report.cited()))
+    cited = set(report.cited())
+    for address, more in (pages or {}).items():
+        cited |= set(more.cited())
+        out |= _further_page(address, more, kit, shared, interactive)
     entries = [
-        {**kit.fact_view(fact_id), **_origin_view(kit, told[fact_id].source_asset)} for fact_id in cited
+        {**kit.fact_view(fact_id), **_origin_view(kit, told[fact_id].source_asset)}
+        for fact_id in sorted(cited)
     ]
     out["facts.html"] = _page(
         "casework_facts.html",
@@ -100,6 +108,36 @@ def render_casework(
         charts="",
     )
     return pages_frame(out)
+
+
+def _further_page(address: str, report: Report, kit: Kit, shared: dict[str, Any], interactive: bool) -> Files:
+    """Render a page below the first, with its own downloads and charts."""
+    root = "../" * address.count("/")
+    own = Kit(
+        kit.facts,
+        kit.lineage,
+        fact_href=lambda fact_id: f"{root}facts.html#{fact_id}",
+        asset_href=kit.asset_href,
+        root=root,
+    )
+    body = own.body(report, live=interactive)
+    out: Files = dict(body.files)
+    charts = ""
+    if body.charts:
+        charts = f"data/{report.study}_charts.js"
+        out[charts] = ("text/javascript; charset=utf-8", script_bytes("evidenceCharts", body.charts))
+        out["assets/vega.js"] = ("text/javascript; charset=utf-8", vega_bundle())
+        out["assets/vega.LICENSE.txt"] = ("text/plain; charset=utf-8", static_file("vega.LICENSE.txt"))
+    out[f"{address}.html"] = _page(
+        "casework.html",
+        **{**shared, "root": root},
+        title=report.title,
+        summary=own.inline(report.summary),
+        promise=promise_view("restricted", []),
+        parts=body.parts,
+        charts=f"{root}{charts}" if charts else "",
+    )
+    return out
 
 
 def _origin_view(kit: Kit, asset: str) -> Mapping[str, Any]:

@@ -85,8 +85,8 @@ class Kit:
         self.facts = facts
         self.lineage = lineage
         self.root = root
+        self.asset_href = asset_href
         self._fact_href = fact_href
-        self._asset_href = asset_href
 
     def link(self, fact_id: str, name: str = "value") -> Markup:
         """A number as a link to where it comes from; `sentence` gives the whole statement.
@@ -212,11 +212,14 @@ class Kit:
             self._table(title, columns, rows, f"{name}_{slug(title or part.title)}", body)
             for title, columns, rows in tables
         ]
+        if isinstance(part, DataTable) and part.links:
+            for row, link in zip(view["tables"][0]["rows"], part.links, strict=False):
+                row[0]["href"] = link
         return view
 
     def _sources(self, part: Chart | DataTable | Network) -> list[View]:
         assets = [self.fact(fact_id).source_asset for fact_id in part.fact_ids] + list(part.source_assets)
-        return [{"asset": asset, "href": self._asset_href(asset)} for asset in dict.fromkeys(assets)]
+        return [{"asset": asset, "href": self.asset_href(asset)} for asset in dict.fromkeys(assets)]
 
     def _table(
         self, title: str, columns: list[str], rows: Sequence[Sequence[Cell]], name: str, body: Body

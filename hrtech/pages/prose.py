@@ -1,7 +1,8 @@
 """Prose with markers becomes HTML, everything in it escaped first.
 
 The language is small on purpose: paragraphs, `- ` lists, `**bold**`, `*emphasis*`, `` `code` ``, `[text](address)`.
-An address is `https://`, `http://`, `mailto:` or a `#place` on the page; anything else stays text.
+An address is `https://`, `http://`, `mailto:`, a `#place` on the page, or a page of the same study such as
+`../queue.html`; anything else stays text.
 """
 
 import re
@@ -10,7 +11,7 @@ from typing import Final
 
 from markupsafe import Markup, escape
 
-from hrtech.facts.parts import markers
+from hrtech.facts.parts import PAGE, markers
 
 FactLink = Callable[[str, str], Markup]
 
@@ -18,7 +19,7 @@ _INLINE: Final = re.compile(
     r"`(?P<code>[^`\n]+)`"
     r"|\*\*(?P<bold>[^*\n]+)\*\*"
     r"|\*(?P<em>[^*\n]+)\*"
-    r"|\[(?P<text>[^\]\n]+)\]\((?P<address>(?:https?://|mailto:|#)[^\s()<>\"]+)\)"
+    r"|\[(?P<text>[^\]\n]+)\]\((?P<address>(?:https?://|mailto:|#)[^\s()<>\"]+|" + PAGE.pattern + r")\)"
 )
 _HOLDER: Final = re.compile("\ue000(\\d*)\ue001|[\ue000\ue001]")
 _CODE: Final = re.compile(r"`[^`\n]+`")
