@@ -1,79 +1,198 @@
-"""Links from shared attribute values, with a probability that falls with how common a value is.
+"""Links from shared attribute values and from co-bids, each with a probability and its evidence in words.
 
 Of the d − 1 others who share a value of degree d, one is taken to be the tie that the value stands for, so that a
-given one is it with probability c / (d − 1), c being the confidence in the attribute. Values with exactly the same
-holders (an agent's address and phone) are one piece of evidence: the surest of them. Several pieces combine as
-1 − ∏(1 − p). This ranks links; a single shared value is no discovery.
+given one is it with probability c / (d − 1), c being the confidence in the attribute. Values that travel together are
+one piece of evidence: the surest of them, with the most holders. Several pieces combine as 1 − ∏(1 − p). A value that
+very many share links nobody by itself, and adds its little to entities that something else links. This ranks links; a
+single shared value is no discovery.
 """
 
-from itertools import combinations
-from typing import Final
-
+import numpy as np
 import pandas as pd
 
-from hrtech.linkage.normalise import normalise
-from hrtech.linkage.spec import FieldKind
-from hrtech.networks.spec import NetworkSpec, Rejects, numbered
+from hrtech.networks.agreement import CO_BID
+from hrtech.networks.cobids import CoBids
+from hrtech.networks.pairs import Floats, Ints, pairs_within
+from hrtech.networks.spec import NetworkError, NetworkSpec
+from hrtech.networks.values import SharedValues
 
-_KINDS_BY_NAME: Final[dict[str, FieldKind]] = {"phone": "phone", "email": "email", "address": "address"}
+EDGE_COLUMNS = ["source", "target", "kind", "values", "probability", "evidence", "p", "q", "family"]
+_MOST_ATTRIBUTES = 60
+
+
+def shared_pairs(shared: SharedValues, beside: pd.DataFrame, most: int) -> pd.DataFrame:
+    """List pairs of entities and the values that they share.
+
+    Args:
+        shared: Values and holders.
+        beside: Pairs `first, second` linked by something else.
+        most: Values with more holders count only for pairs that something else links.
+
+    Returns:
+        `first, second, value`, ordered by value.
+    """
+    size = shared.values["holders"].to_numpy(np.int64)
+    held = shared.holders
+    first, second, value = pairs_within(
+        held["value"].to_numpy(np.int64), held["entity"].to_numpy(np.int64), most
+    )
+    found = pd.DataFrame({"first": first, "second": second, "value": value})
+    hubs = held.loc[size[held["value"].to_numpy()] > most]
+    if hubs.empty:
+        return found
+    linked = pd.concat([found[["first", "second"]], beside[["first", "second"]]]).drop_duplicates()
+    linked = linked.loc[linked["second"].isin(hubs["entity"])]
+    more = linked.merge(hubs.rename(columns={"entity": "first"}), on="first")
+    width = len(size)
+    known = np.sort(hubs["entity"].to_numpy() * width + hubs["value"].to_numpy())
+    code = more["second"].to_numpy() * width + more["value"].to_numpy()
+    place = np.minimum(np.searchsorted(known, code), len(known) - 1)
+    return pd.concat([found, more.loc[known[place] == code]], ignore_index=True)
 
 
 def attribute_links(
-    attributes: pd.DataFrame, entities: set[str], spec: NetworkSpec, rejects: Rejects
-) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Link entities that share values.
+    pairs: pd.DataFrame, shared: SharedValues, rare: Floats, total: int, certainty: Floats, spec: NetworkSpec
+) -> pd.DataFrame:
+    """Weigh the pieces of evidence.
 
     Args:
-        attributes: `entity_id, attribute, value`, one row each.
-        entities: Known ids.
+        pairs: `first, second, value`.
+        shared: The values.
+        rare: Per value, the share of all pairs that share one as rare.
+        total: Number of entities.
+        certainty: Per row of `pairs`, the probability that both holders' records are theirs.
         spec: The declaration.
-        rejects: Receives rows about unknown entities and values that cannot be used.
 
     Returns:
-        Edges `source, target, kind, values, probability, evidence`, and hubs `attribute, value, entities`: values
-        that link nobody because too many share them.
+        `first, second, kind, values, probability, evidence, p`: one row per pair and piece.
     """
-    frame = numbered(attributes, "attributes", ("entity_id", "attribute", "value"))
-    frame = frame.assign(
-        entity_id=frame["entity_id"].astype("str"), attribute=frame["attribute"].astype("str")
+    values = shared.values
+    names = sorted(set(values["attribute"]))
+    if len(names) > _MOST_ATTRIBUTES:
+        raise NetworkError(
+            f"There are more than {_MOST_ATTRIBUTES} attributes. Leave some out [setting: attributes]"
+        )
+    place = {name: k for k, name in enumerate(names)}
+    bit = np.array([1 << place[name] for name in values["attribute"]], dtype=np.int64)
+    sure = np.array([spec.confidence(name) for name in values["attribute"]])
+    value = pairs["value"].to_numpy(np.int64)
+    frame = pd.DataFrame(
+        {
+            "first": pairs["first"],
+            "second": pairs["second"],
+            "package": values["package"].to_numpy()[value],
+            "bits": bit[value],
+            "sure": sure[value] * certainty,
+            "holders": values["holders"].to_numpy(np.int64)[value],
+            "p": rare[value],
+            "alike": values["spellings"].to_numpy()[value] > 1,
+        }
+    ).sort_values(["first", "second", "package"], ignore_index=True)
+    starts = np.flatnonzero(~frame.duplicated(["first", "second", "package"]).to_numpy())
+    found = frame.loc[starts, ["first", "second"]].reset_index(drop=True)
+    if not len(starts):
+        text = pd.Series(dtype="str")
+        return found.assign(kind=text, values=0, probability=0.0, evidence=text, p=0.0)
+
+    def most(column: str) -> np.ndarray:
+        return np.maximum.reduceat(frame[column].to_numpy(), starts)
+
+    bits = np.bitwise_or.reduceat(frame["bits"].to_numpy(), starts)
+    holders = most("holders")
+    found = found.assign(
+        kind=_named(bits, names, "+"),
+        values=np.diff(np.r_[starts, len(frame)]),
+        probability=most("sure") / (holders - 1),
+        evidence=_evidence(bits, holders, most("alike"), names, total),
+        p=most("p"),
     )
-    frame = rejects.split("attributes", frame, frame["value"].isna(), "the value is blank")
-    frame = rejects.split("attributes", frame, ~frame["entity_id"].isin(entities), "the entity is unknown")
-    parts = []
-    for attribute, part in frame.groupby("attribute"):
-        kind = spec.attribute_kinds.get(str(attribute)) or _KINDS_BY_NAME.get(str(attribute), "category")
-        parts.append(part.assign(value=normalise(part["value"], kind)))
-    frame = pd.concat(parts) if parts else frame
-    frame = rejects.split(
-        "attributes", frame, frame["value"].isna(), "nothing comparable is left of the value"
-    )
-    frame = frame.drop_duplicates(["entity_id", "attribute", "value"])
-    degree = frame.groupby(["attribute", "value"])["entity_id"].transform("size")
-    hubs = (
-        frame.loc[degree > spec.max_attribute_degree].groupby(["attribute", "value"], as_index=False).size()
-    )
-    hubs = hubs.rename(columns={"size": "entities"}).sort_values(
-        "entities", ascending=False, ignore_index=True
-    )
-    shared = frame.loc[(degree > 1) & (degree <= spec.max_attribute_degree)]
-    return _edges(shared, len(entities), spec), hubs
+    if spec.min_shared == 1:
+        return found
+    pieces = found.groupby(["first", "second"])["p"].transform("size")
+    return found.loc[pieces >= spec.min_shared].reset_index(drop=True)
 
 
-def _edges(shared: pd.DataFrame, total: int, spec: NetworkSpec) -> pd.DataFrame:
-    by_holders: dict[tuple[str, ...], list[str]] = {}
-    for (attribute, _), part in shared.groupby(["attribute", "value"]):
-        by_holders.setdefault(tuple(sorted(part["entity_id"])), []).append(str(attribute))
-    rows = []
-    for holders, kinds in by_holders.items():
-        names = sorted(set(kinds))
-        probability = max(spec.confidence(name) for name in names) / (len(holders) - 1)
-        what = " and ".join(names)
-        evidence = f"the same {what}, which {len(holders)} of {total} entities have"
-        rows += [
-            (source, target, "+".join(names), len(kinds), probability, evidence)
-            for source, target in combinations(holders, 2)
-        ]
-    edges = pd.DataFrame(rows, columns=["source", "target", "kind", "values", "probability", "evidence"])
-    if edges.empty or spec.min_shared == 1:
-        return edges
-    return edges[edges.groupby(["source", "target"])["kind"].transform("size") >= spec.min_shared]
+def _named(bits: Ints, names: list[str], between: str) -> np.ndarray:
+    found, code = np.unique(bits, return_inverse=True)
+    words = [between.join(name for k, name in enumerate(names) if mask >> k & 1) for mask in found.tolist()]
+    return np.array(words, dtype=object)[code]
+
+
+def _evidence(bits: Ints, holders: Ints, alike: np.ndarray, names: list[str], total: int) -> np.ndarray:
+    kinds = pd.DataFrame({"bits": bits, "holders": holders, "alike": alike})
+    found = kinds.drop_duplicates()
+    code = pd.MultiIndex.from_frame(found).get_indexer(pd.MultiIndex.from_frame(kinds))
+    what = _named(found["bits"].to_numpy(), names, " and ")
+    words = [
+        f"the same {name}{', give or take a letter,' if near else ','} which {held} of {total} entities have"
+        for name, held, near in zip(what, found["holders"], found["alike"], strict=True)
+    ]
+    return np.array(words, dtype=object)[code]
+
+
+def co_bid_table(bids: CoBids, ids: pd.Index, strata: pd.Index) -> pd.DataFrame:
+    """Name the firms and categories of co-bids and put each in words.
+
+    Returns:
+        `source, target, category, together, bids_source, bids_target, tenders, spread, p_together, q_together,
+        p_close, p, evidence`.
+    """
+    pairs = bids.pairs
+    evidence = [
+        f"bid together in {met} of {held} tenders of {where}, having bid for {one} and {other}: by chance one pair in "
+        f"{1 / max(p, 1e-300):,.3g}" + ("" if np.isnan(close) else _closeness(spread, close))
+        for met, held, where, one, other, p, spread, close in zip(
+            pairs["together"],
+            pairs["tenders"],
+            strata[pairs["stratum"].to_numpy(np.int64)],
+            pairs["bids_first"],
+            pairs["bids_second"],
+            pairs["p_together"],
+            pairs["spread"],
+            pairs["p_close"],
+            strict=True,
+        )
+    ]
+    return pd.DataFrame(
+        {
+            "source": ids[pairs["first"].to_numpy(np.int64)],
+            "target": ids[pairs["second"].to_numpy(np.int64)],
+            "category": strata[pairs["stratum"].to_numpy(np.int64)],
+            "together": pairs["together"].to_numpy(np.int64),
+            "bids_source": pairs["bids_first"].to_numpy(np.int64),
+            "bids_target": pairs["bids_second"].to_numpy(np.int64),
+            "tenders": pairs["tenders"].to_numpy(np.int64),
+            **{
+                name: pairs[name].to_numpy(np.float64)
+                for name in ("spread", "p_together", "q_together", "p_close", "p")
+            },
+            "evidence": pd.Series(evidence, dtype="str"),
+        }
+    )
+
+
+def _closeness(spread: float, p: float) -> str:
+    return f"; their prices lay {spread:.1%} apart on average, and chance comes as close with probability {p:.2g}"
+
+
+def co_bid_links(table: pd.DataFrame, family: int, spec: NetworkSpec) -> pd.DataFrame:
+    """Turn significant co-bids into edges.
+
+    Their probability is the confidence in co-bids times 1 − q, and where prices are known times 1 − p of their
+    closeness: to bid together at ordinary distance is what partners do.
+    """
+    kept = table.loc[table["q_together"] <= spec.false_discovery_rate]
+    sure = spec.co_bid_confidence * (1 - kept["q_together"]) * (1 - kept["p_close"].fillna(0.0))
+    return pd.DataFrame(
+        {
+            "source": kept["source"],
+            "target": kept["target"],
+            "kind": CO_BID,
+            "values": kept["together"],
+            "probability": sure,
+            "evidence": kept["evidence"],
+            "p": kept["p_together"],
+            "q": kept["q_together"],
+            "family": f"{family:,} pairs of firms that both bid in one category",
+        }
+    )

@@ -6,19 +6,37 @@ so that a score cannot exceed what its links can carry. Every score is then shar
 proportion to −log(1 − part) at each fork.
 """
 
-import heapq
-import math
-from collections.abc import Mapping
 from dataclasses import dataclass
 
+import numpy as np
 import pandas as pd
+from scipy import sparse
 
+from hrtech.networks.pairs import Floats, Ints
 from hrtech.networks.spec import NetworkSpec
 
-Neighbours = Mapping[str, Mapping[str, tuple[float, str]]]
-"""Per node its neighbours, each with the probability of the link and its kind."""
+_FAR = 1_000_000
 
-_NEARLY_ONE = 1 - 1e-12
+
+@dataclass(frozen=True)
+class Graph:
+    """Links that carry exposure, each in both directions, as the rows of a sparse matrix.
+
+    Attributes:
+        ids: Nodes, sorted.
+        starts: Where the neighbours of each node begin, and the end.
+        neighbours: Positions of the neighbours.
+        probability: Probability of each link.
+        kind: Code of its kind.
+        kinds: Names of the kinds.
+    """
+
+    ids: pd.Index
+    starts: Ints
+    neighbours: Ints
+    probability: Floats
+    kind: Ints
+    kinds: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -34,100 +52,119 @@ class Scores:
     paths: pd.DataFrame
 
 
-def score(neighbours: Neighbours, own: Mapping[str, float], spec: NetworkSpec) -> Scores:
+def link_graph(ids: pd.Index, edges: pd.DataFrame, least: float) -> Graph:
+    """Combine the edges of each pair into one link, 1 − ∏(1 − p) over its pieces of evidence.
+
+    Args:
+        ids: Nodes, sorted.
+        edges: `source, target, kind, probability`.
+        least: Links less probable are left out.
+    """
+    kind, names = pd.factorize(edges["kind"], sort=True)
+    a, b = ids.get_indexer(pd.Index(edges["source"])), ids.get_indexer(pd.Index(edges["target"]))
+    frame = pd.DataFrame(
+        {
+            "first": np.minimum(a, b),
+            "second": np.maximum(a, b),
+            "kind": kind,
+            "rest": 1 - edges["probability"].to_numpy(np.float64),
+        }
+    )
+    frame = frame.sort_values(["first", "second", "kind"], ignore_index=True)
+    new = ~frame.duplicated(["first", "second"]).to_numpy()
+    pair = np.cumsum(new) - 1
+    starts = np.flatnonzero(new)
+    rest = np.multiply.reduceat(frame["rest"].to_numpy(), starts) if len(starts) else np.empty(0)
+    label, labels = _labels(frame["kind"].to_numpy(), pair, [str(name) for name in names])
+    link = frame.loc[new, ["first", "second"]].to_numpy(np.int64)
+    kept = (1 - rest >= least) & (rest < 1)
+    link, rest, label = link[kept], rest[kept], label[kept]
+    row, column = np.r_[link[:, 0], link[:, 1]], np.r_[link[:, 1], link[:, 0]]
+    order = np.lexsort((column, row))
+    starts = np.r_[0, np.cumsum(np.bincount(row, minlength=len(ids)))].astype(np.int64)
+    return Graph(ids, starts, column[order], np.tile(1 - rest, 2)[order], np.tile(label, 2)[order], labels)
+
+
+def _labels(kind: Ints, pair: Ints, names: list[str]) -> tuple[Ints, tuple[str, ...]]:
+    """Name the kinds of each pair's evidence, each once, joined by a plus."""
+    rows = pd.DataFrame({"pair": pair, "kind": kind}).drop_duplicates()
+    place = rows.groupby("pair").cumcount().to_numpy()
+    width = int(place.max(initial=0)) + 1
+    table = np.full((int(pair.max(initial=-1)) + 1, width), -1, np.int64)
+    table[rows["pair"].to_numpy(), place] = rows["kind"].to_numpy()
+    found, label = np.unique(table, axis=0, return_inverse=True)
+    return label.ravel(), tuple("+".join(names[k] for k in row if k >= 0) for row in found)
+
+
+def score(graph: Graph, own: Floats, spec: NetworkSpec, *, paths: bool = True) -> Scores:
     """Score every node.
 
     Args:
-        neighbours: The links that carry exposure.
-        own: Own risk from own flags per node, 0 to 1; nodes without flags may be absent.
+        graph: The links that carry exposure.
+        own: Own risk from own flags per node, 0 to 1.
         spec: Decay, longest path and weakest path.
+        paths: Whether to list the paths.
     """
-    near_flags = _within(neighbours, [node for node, weight in own.items() if weight > 0], spec.max_hops)
-    nodes, paths = [], []
-    for node in neighbours:
-        if node not in near_flags:
-            nodes.append((node, 0.0, 0.0))
-            continue
-        tree = _Tree(node, neighbours, own, spec)
-        exposure = tree.exposure()
-        nodes.append((node, exposure, 1 - (1 - min(own.get(node, 0.0), _NEARLY_ONE)) * (1 - exposure)))
-        paths += tree.paths()
-    frame = pd.DataFrame(paths, columns=["entity_id", "source", "hops", "via", "strength", "contribution"])
-    frame = frame.astype({"entity_id": "str", "source": "str", "hops": "int64", "via": "str"})
-    return Scores(
-        pd.DataFrame(nodes, columns=["entity_id", "exposure", "risk"]).astype({"entity_id": "str"}),
-        frame.sort_values(
-            ["entity_id", "contribution", "source"], ascending=[True, False, True], ignore_index=True
-        ),
+    from hrtech.networks.risk_loops import spread
+
+    near = _distance(graph, own, spec.max_hops)
+    roots = np.flatnonzero(near <= spec.max_hops)
+    links = (graph.starts, graph.neighbours, graph.probability, own, near, roots)
+    reach = (spec.decay, spec.max_hops, spec.min_strength)
+    exposure, risk, rows = spread(*links, *reach, *_empty(0))
+    places, weights = _empty(rows if paths else 0)
+    if len(places):
+        spread(*links, *reach, places, weights)
+    columns = {"entity_id": graph.ids.astype("str"), "exposure": 0.0, "risk": 0.0}
+    nodes = pd.DataFrame(columns)
+    nodes.loc[roots, "exposure"], nodes.loc[roots, "risk"] = exposure, risk
+    return Scores(nodes, _paths(graph, places, weights))
+
+
+def _empty(rows: int) -> tuple[Ints, Floats]:
+    return np.empty((rows, 5), np.int64), np.empty((rows, 2))
+
+
+def _distance(graph: Graph, own: Floats, hops: int) -> Ints:
+    """Return each node's distance to the nearest flag in hops, up to the longest path."""
+    size = len(graph.ids)
+    links = sparse.csr_array(
+        (np.ones(len(graph.neighbours)), graph.neighbours, graph.starts), shape=(size, size)
     )
+    near = np.where(own > 0, 0, _FAR)
+    for hop in range(1, hops + 1):
+        reached = links @ (near == hop - 1).astype(np.float64)
+        near = np.where((near == _FAR) & (reached > 0), hop, near)
+    return near.astype(np.int64)
 
 
-def _within(neighbours: Neighbours, start: list[str], hops: int) -> set[str]:
-    seen, edge = set(start), set(start)
-    for _ in range(hops):
-        edge = {other for node in edge for other in neighbours.get(node, {})} - seen
-        seen |= edge
-    return seen
-
-
-class _Tree:
-    """The strongest paths from one node to the others in reach."""
-
-    def __init__(
-        self, root: str, neighbours: Neighbours, own: Mapping[str, float], spec: NetworkSpec
-    ) -> None:
-        self.root = root
-        self.own = own
-        self.children: dict[str, list[tuple[str, float, str]]] = {}
-        heap = [(-1.0, 0, root, "", 0.0, "")]
-        done: set[str] = set()
-        while heap:
-            strength, hops, node, parent, factor, kind = heapq.heappop(heap)
-            if node in done:
-                continue
-            done.add(node)
-            if parent:
-                self.children.setdefault(parent, []).append((node, factor, kind))
-            if hops == spec.max_hops:
-                continue
-            for other, (probability, link) in neighbours[node].items():
-                step = probability * spec.decay
-                if other not in done and -strength * step >= spec.min_strength:
-                    heapq.heappush(heap, (strength * step, hops + 1, other, node, step, link))
-        self.reaches: dict[str, float] = {}
-        self._reach(root)
-
-    def _reach(self, node: str) -> float:
-        rest = 1 - min(self.own.get(node, 0.0), _NEARLY_ONE)
-        for child, factor, _ in self.children.get(node, []):
-            rest *= 1 - factor * self._reach(child)
-        self.reaches[node] = 1 - rest
-        return self.reaches[node]
-
-    def exposure(self) -> float:
-        rest = 1.0
-        for child, factor, _ in self.children.get(self.root, []):
-            rest *= 1 - factor * self.reaches[child]
-        return 1 - rest
-
-    def paths(self) -> list[tuple[str, str, int, str, float, float]]:
-        found: list[tuple[str, str, int, str, float, float]] = []
-        stack = [(self.root, self.reaches[self.root], 1.0, 0, self.root)]
-        while stack:
-            node, amount, strength, hops, via = stack.pop()
-            own = min(self.own.get(node, 0.0), _NEARLY_ONE)
-            parts = [
-                (factor * self.reaches[child], child, factor, kind)
-                for child, factor, kind in self.children.get(node, [])
-            ]
-            whole = -math.log1p(-own) - sum(math.log1p(-min(part, _NEARLY_ONE)) for part, *_ in parts)
-            if whole <= 0:
-                continue
-            if own > 0:
-                share = amount * -math.log1p(-own) / whole
-                found.append((self.root, node, hops, via if hops else "own flags", strength * own, share))
-            for part, child, factor, kind in parts:
-                if part > 0:
-                    share = amount * -math.log1p(-min(part, _NEARLY_ONE)) / whole
-                    stack.append((child, share, strength * factor, hops + 1, f"{via} –{kind}– {child}"))
-        return found
+def _paths(graph: Graph, places: Ints, weights: Floats) -> pd.DataFrame:
+    root, node, parent, link, hops = places.T
+    strength, share = weights.T
+    at = np.flatnonzero(share > 0)
+    ids = graph.ids.to_numpy(dtype=object)
+    kinds = np.array(graph.kinds, dtype=object)
+    via = np.where(hops[at] == 0, "own flags", "").astype(object)
+    step = at.copy()
+    going = np.flatnonzero(hops[at] > 0)
+    while len(going):
+        here = step[going]
+        via[going] = " –" + kinds[graph.kind[link[here]]] + "– " + ids[node[here]] + via[going]
+        step[going] = parent[here]
+        arrived = hops[step[going]] == 0
+        done = going[arrived]
+        via[done] = ids[root[step[done]]] + via[done]
+        going = going[~arrived]
+    frame = pd.DataFrame(
+        {
+            "entity_id": ids[root[at]],
+            "source": ids[node[at]],
+            "hops": hops[at],
+            "via": via,
+            "strength": strength[at],
+            "contribution": share[at],
+        }
+    ).astype({"entity_id": "str", "source": "str", "via": "str", "hops": "int64"})
+    return frame.sort_values(
+        ["entity_id", "contribution", "source"], ascending=[True, False, True], ignore_index=True
+    )

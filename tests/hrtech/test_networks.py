@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from hrtech.mock import generate_world
 from hrtech.networks import NetworkError, NetworkSpec, build_networks, layout
-from hrtech.networks.risk import score
+from hrtech.networks.risk import link_graph, score
 from hrtech.networks.telling import shared_attributes
 
 NO_OWNERS = pd.DataFrame({"company_id": pd.Series(dtype="str"), "owner_id": pd.Series(dtype="str")})
@@ -27,6 +27,21 @@ def flags(*rows):
     return pd.DataFrame(rows, columns=["entity_id", "flag", "weight"])
 
 
+def scored(near, own, spec):
+    """Score nodes linked as a dictionary says, each link with its probability and kind."""
+    rows = [
+        (a, b, kind, p) for a, others in near.items() for b, (p, kind) in others.items() if a < b and p < 1
+    ] + [
+        (a, b, kind, 1 - 1e-12)
+        for a, others in near.items()
+        for b, (p, kind) in others.items()
+        if a < b and p == 1
+    ]
+    edges = pd.DataFrame(rows, columns=["source", "target", "kind", "probability"])
+    graph = link_graph(pd.Index(sorted(near), dtype="str"), edges, spec.min_link_probability)
+    return score(graph, np.array([own.get(name, 0.0) for name in sorted(near)]), spec)
+
+
 def test_a_rare_value_links_more_than_a_common_one_and_a_hub_nobody():
     attributes = shares(
         ("A", "phone", "+44 20 1"), ("B", "phone", "44-20-1"),
@@ -36,11 +51,14 @@ def test_a_rare_value_links_more_than_a_common_one_and_a_hub_nobody():
     result = build_networks(
         firms("ABCDEF"), attributes, NO_OWNERS, NO_FLAGS, NetworkSpec(max_attribute_degree=4)
     )
-    edges = result.edges.set_index(["source", "target"])
-    assert edges.loc[("A", "B"), "probability"] == pytest.approx(0.8)
-    assert edges.loc[("C", "D"), "probability"] == pytest.approx(0.4)
-    assert edges.loc[("A", "B"), "evidence"] == "the same phone, which 2 of 6 entities have"
-    assert len(edges) == 4
+    edges = result.edges.set_index(["source", "target", "kind"])
+    assert edges.loc[("A", "B", "phone"), "probability"] == pytest.approx(0.8)
+    assert edges.loc[("C", "D", "address"), "probability"] == pytest.approx(0.4)
+    assert edges.loc[("A", "B", "phone"), "evidence"] == "the same phone, which 2 of 6 entities have"
+    # the agent's email adds its little to pairs that something else links, and links no other
+    assert edges.loc[("A", "B", "email"), "probability"] == pytest.approx(0.8 / 5)
+    assert len(edges) == 4 + 4
+    assert "F" not in set(result.edges["source"]) | set(result.edges["target"])
     assert result.hubs[["attribute", "entities"]].to_numpy().tolist() == [["email", 6]]
     # F is linked to nobody and still there
     assert result.networks["entities"].sum() == 6
@@ -82,13 +100,13 @@ def test_flags_behind_one_link_cannot_outweigh_the_link():
     for flagged in "cdefgh":
         near["b"][flagged] = (1.0, "x")
         near[flagged] = {"b": (1.0, "x")}
-    scores = score(near, dict.fromkeys("cdefgh", 1.0), NetworkSpec(decay=1.0))
+    scores = scored(near, dict.fromkeys("cdefgh", 1.0), NetworkSpec(decay=1.0))
     assert scores.nodes.set_index("entity_id").loc["a", "risk"] == pytest.approx(0.5)
 
 
 def test_unflagged_neighbours_add_nothing():
     near = {"a": {name: (0.9, "x") for name in "bcdef"}} | {name: {"a": (0.9, "x")} for name in "bcdef"}
-    assert score(near, {"b": 0.0}, NetworkSpec()).nodes["risk"].tolist() == [0.0] * 6
+    assert scored(near, {"b": 0.0}, NetworkSpec()).nodes["risk"].tolist() == [0.0] * 6
 
 
 @settings(max_examples=60, deadline=None)
@@ -106,7 +124,7 @@ def test_every_risk_is_a_probability_and_the_sum_of_its_paths(edges, own):
     for a, b, probability in edges:
         near[str(a)][str(b)] = near[str(b)][str(a)] = (probability, "x")
     weights = {str(node): weight for node, weight in own.items()}
-    scores = score(near, weights, NetworkSpec(min_strength=0.0))
+    scores = scored(near, weights, NetworkSpec(min_strength=0.0))
     nodes = scores.nodes.set_index("entity_id")
     total = scores.paths.groupby("entity_id")["contribution"].sum().reindex(nodes.index).fillna(0)
     assert nodes["risk"].between(0, 1).all()

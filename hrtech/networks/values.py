@@ -1,0 +1,153 @@
+"""Attribute values made comparable: who holds which value, how common it is, and which values travel together."""
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import pandas as pd
+
+from hrtech.linkage.normalise import normalise
+from hrtech.linkage.spec import FieldKind
+from hrtech.networks.near import near_values
+from hrtech.networks.pairs import Ints, pairs_within
+from hrtech.networks.spec import NetworkSpec, Rejects, numbered
+
+_KINDS_BY_NAME: Final[dict[str, FieldKind]] = {"phone": "phone", "email": "email", "address": "address"}
+_EXACT: Final = frozenset({"phone", "identifier", "date"})
+#: Digits at the end of a number that do not change with the way its country and trunk prefix are written.
+_PHONE_DIGITS: Final = 9
+#: Entities that must hold two values both, and share of the rarer one's holders, for the values to travel together.
+_PACKAGE_HOLDERS: Final = 5
+_PACKAGE_SHARE: Final = 0.3
+_SAME_HOLDERS: Final = 3
+
+
+@dataclass(frozen=True)
+class SharedValues:
+    """Values and their holders.
+
+    Attributes:
+        holders: `entity` (position), `value` (position in `values`), `certainty` (greatest match probability of the
+            records that hold it), each pair once.
+        values: `attribute, text, holders, spellings, package`: values of one package travel together, such as the
+            address and phone of an agent.
+    """
+
+    holders: pd.DataFrame
+    values: pd.DataFrame
+
+
+def shared_values(
+    attributes: pd.DataFrame,
+    ids: pd.Index,
+    spec: NetworkSpec,
+    rejects: Rejects,
+    facts: pd.DataFrame | None = None,
+) -> SharedValues:
+    """Make values comparable and count their holders.
+
+    Args:
+        attributes: `entity_id, attribute, value`, one row each, and where known `match_probability` that the record is
+            the entity's, and `from_date`, `to_date`.
+        ids: Known ids; an entity's position is its place there.
+        spec: The declaration.
+        rejects: Receives rows about unknown entities and values that cannot be used.
+        facts: Values that need no comparison, such as ultimate owners: `entity` (position), `attribute, text`.
+    """
+    frame = numbered(attributes, "attributes", ("entity_id", "attribute", "value"))
+    frame = frame.assign(attribute=frame["attribute"].astype("str"), certainty=match_probability(frame))
+    frame = rejects.split("attributes", frame, frame["value"].isna(), "the value is blank")
+    frame = frame.assign(entity=ids.get_indexer(pd.Index(frame["entity_id"].astype("str"))))
+    frame = rejects.split("attributes", frame, frame["entity"] < 0, "the entity is unknown")
+    outside = ~frame["certainty"].between(0, 1)
+    frame = rejects.split("attributes", frame, outside, "the match probability is not between 0 and 1")
+    frame = rejects.split("attributes", frame, backwards(frame), "it ends before it begins")
+    parts = [_comparable(str(name), part, spec) for name, part in frame.groupby("attribute", sort=True)]
+    frame = pd.concat(parts) if parts else frame.assign(text=pd.Series(dtype="str"), exact=False)
+    frame = rejects.split(
+        "attributes", frame, frame["text"].isna(), "nothing comparable is left of the value"
+    )
+    columns = ["entity", "attribute", "text", "certainty", "exact"]
+    more = facts.assign(certainty=1.0, exact=True) if facts is not None else frame.iloc[:0]
+    return _counted(pd.concat([frame[columns], more[columns]], ignore_index=True))
+
+
+def match_probability(frame: pd.DataFrame) -> pd.Series:
+    """Return the column `match_probability`, 1 where it is absent or blank."""
+    if "match_probability" not in frame.columns:
+        return pd.Series(1.0, index=frame.index)
+    return frame["match_probability"].astype("Float64").fillna(1.0).astype("float64")
+
+
+def backwards(frame: pd.DataFrame) -> pd.Series:
+    """Say which rows end (`to_date`) before they begin (`from_date`)."""
+    if not {"from_date", "to_date"} <= set(frame.columns):
+        return pd.Series(False, index=frame.index)
+    begin, end = (pd.to_datetime(frame[name], errors="coerce") for name in ("from_date", "to_date"))
+    return end < begin
+
+
+def _comparable(attribute: str, part: pd.DataFrame, spec: NetworkSpec) -> pd.DataFrame:
+    kind = spec.attribute_kinds.get(attribute) or _KINDS_BY_NAME.get(attribute, "category")
+    text = normalise(part["value"], kind)
+    if kind == "phone":
+        text = text.str[-_PHONE_DIGITS:]
+    return part.assign(text=text, exact=kind in _EXACT)
+
+
+def _counted(frame: pd.DataFrame) -> SharedValues:
+    values = frame.groupby(["attribute", "text"]).agg(exact=("exact", "first"), rows=("exact", "size"))
+    values = values.reset_index()
+    # the spelling that most use comes first and names its group
+    values = values.sort_values(["rows", "text"], ascending=[False, True], ignore_index=True)
+    group = np.arange(len(values))
+    for _, part in values.loc[~values["exact"].astype(bool)].groupby("attribute"):
+        place = part.index.to_numpy()
+        group[place] = place[near_values(part["text"])]
+    code, spelling = np.unique(group, return_inverse=True)
+    values = values.assign(value=spelling)
+    keys = ["attribute", "text"]
+    holders = frame[["entity", "certainty", *keys]].merge(values[[*keys, "value"]], on=keys)
+    holders = holders.sort_values("certainty", ascending=False, kind="stable")
+    holders = holders[["entity", "value", "certainty"]].drop_duplicates(
+        ["entity", "value"], ignore_index=True
+    )
+    holders = holders.astype({"entity": "int64", "value": "int64"})
+    table = pd.DataFrame(
+        {
+            "attribute": values["attribute"].to_numpy()[code],
+            "text": values["text"].to_numpy()[code],
+            "holders": np.bincount(holders["value"], minlength=len(code)),
+            "spellings": np.bincount(spelling, minlength=len(code)),
+        }
+    ).astype({"attribute": "str", "text": "str"})
+    return SharedValues(holders, table.assign(package=_packages(holders, table)))
+
+
+def _packages(holders: pd.DataFrame, values: pd.DataFrame) -> Ints:
+    """Join values that travel together: the same three or more hold them, or many hold both.
+
+    Whoever sells an address sells a phone with it, so that sharing both tells no more than sharing one.
+    """
+    from scipy import sparse
+    from scipy.sparse.csgraph import connected_components
+
+    size = values["holders"].to_numpy()
+    common = holders.loc[size[holders["value"].to_numpy()] >= _SAME_HOLDERS]
+    most = int(common.groupby("entity").size().max()) if len(common) else 0
+    first, second, _ = pairs_within(
+        common["entity"].to_numpy(np.int64), common["value"].to_numpy(np.int64), most
+    )
+    counted = pd.DataFrame({"first": first, "second": second}).value_counts(sort=False)
+    both = counted.rename("both").reset_index()
+    one, other = size[both["first"].to_numpy(np.int64)], size[both["second"].to_numpy(np.int64)]
+    together = both["both"].to_numpy()
+    same = (together == one) & (together == other)
+    many = (together >= _PACKAGE_HOLDERS) & (together >= _PACKAGE_SHARE * np.minimum(one, other))
+    kind = values["attribute"].to_numpy()
+    different = kind[both["first"].to_numpy(np.int64)] != kind[both["second"].to_numpy(np.int64)]
+    chosen = both.loc[(same | many) & different]
+    graph = sparse.coo_array(
+        (np.ones(len(chosen)), (chosen["first"], chosen["second"])), shape=(len(values), len(values))
+    )
+    return np.asarray(connected_components(graph, directed=False)[1], dtype=np.int64)
