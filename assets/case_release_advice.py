@@ -8,10 +8,16 @@ from pydantic import Field
 
 from assets.settings import Settings
 from assets.study import Made, Output, StudyAssets
+from hrtech.facts import facts_from_frame, facts_to_frame, report_from_frame, report_to_frame
+from hrtech.pages import render_evidence
 from hrtech.release.declared import ReleaseSchema
+from resources.lineage import trace
 
 if TYPE_CHECKING:
     from assets.case_release import CaseRelease
+
+#: What the page shows.
+_SHOWN = ("advice", "advice_summary", "advice_columns", "dry_run")
 
 
 class AdviceFor(Settings):
@@ -27,24 +33,54 @@ class AdviceFor(Settings):
 
 
 def add_advice(assets: StudyAssets, study: "CaseRelease", schema: ReleaseSchema, wanted: AdviceFor) -> None:
-    """Add `advice`, `advice_summary` and `dry_run`: no record is read and nothing is charged."""
+    """Add the advice and its page: no record is read and nothing is charged, so that both come before a release."""
 
     @assets.asset(
         Output("advice", "Errors to expect per length and count band at several epsilons; spends nothing."),
         Output("advice_summary", "What each epsilon would cost and tell, for whoever chooses the budget."),
+        Output("advice_columns", "What each column costs the others, and what banding it would save."),
         Output("dry_run", "Every step of the release: what it reads, decides and costs; spends nothing."),
+        Output("advice_facts", "What the advice says, each number with its range."),
+        Output("advice_report", "What is told of the advice, in words and charts."),
         zone="released",
-        settings=[study.settings(), wanted],
+        settings=[study.settings(), wanted, study.title],
         generator=True,  # of invented people, from a seed
     )
     def advise_before_spending(context):
         """Simulate releases about invented people, and go through the real one without data."""
         from hrtech.release.advice import advise
+        from hrtech.release.advice_telling import advice_facts, advice_report
         from hrtech.release.dry_run import dry_run
 
         settings = study.settings()
         made = advise(settings, schema, wanted.people, wanted.epsilons, rng=np.random.default_rng(1))
         steps = dry_run(settings, schema, wanted.people).steps
+        facts = facts_to_frame(advice_facts(assets.study, made))
+        title = f"{study.title}: before a release is drawn"
+        report = advice_report(assets.study, title, facts_from_frame(facts), made, steps)
         told = {"warnings": "\n".join(made.warnings) or "none"}
-        summary: pd.DataFrame = made.summary
-        return {"advice": Made(made.table, metadata=told), "advice_summary": summary, "dry_run": steps}
+        return {
+            "advice": Made(made.table, metadata=told),
+            "advice_summary": made.summary,
+            "advice_columns": made.columns,
+            "dry_run": steps,
+            "advice_facts": facts,
+            "advice_report": report_to_frame(report),
+        }
+
+    @assets.asset(
+        Output(
+            "advice_pages",
+            "What each epsilon would tell and cost, for whoever decides: under /casework/ behind the guard.",
+        ),
+        zone="released",
+        inputs={noun: noun for noun in ("advice_facts", "advice_report")},
+        after=_SHOWN,
+        settings=study.title,
+        kinds=("html",),
+    )
+    def advice_pages(context, advice_facts: pd.DataFrame, advice_report: pd.DataFrame):
+        """Render the advice; refused where any of it came from records."""
+        report = report_from_frame(advice_report)
+        lineage = trace(context.instance, [assets.key(noun) for noun in _SHOWN])
+        return render_evidence([report], advice_facts, lineage, title=report.title, summary=report.summary)

@@ -218,13 +218,15 @@ def _form(body: bytes) -> list[tuple[str, str]]:
 def _contents(studies: Sequence[str], candidates: Sequence[str], advised: Sequence[str]) -> str:
     def links(names: Sequence[str], below: str) -> str:
         shown = map(html.escape, names)
-        return "".join(f'<li><a href="/casework/{name}/{below}">{name}</a></li>' for name in shown)
+        return "".join(
+            f'<li><a href="/casework/{name}/{below.format(study=name)}">{name}</a></li>' for name in shown
+        )
 
     body = f"<ul>{links(studies, '')}</ul>" if studies else "<p>No study has casework pages yet.</p>"
     if candidates:
         body += f"<h2>Candidates for publication</h2><ul>{links(candidates, 'candidate/')}</ul>"
     if advised:
-        body += f"<h2>Before a release is drawn</h2><ul>{links(advised, 'advice/')}</ul>"
+        body += f"<h2>Before a release is drawn</h2><ul>{links(advised, 'advice/studies/{study}.html')}</ul>"
     return _plain("Casework", body)
 
 

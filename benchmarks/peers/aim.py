@@ -2,7 +2,7 @@
 
 One JSON line a run. They need a product domain: values are declared from the file, and a column of several values
 becomes one yes or no for each. The budget is zCDP, for adding or removing a row; nothing takes a seed, so repeats are
-independent. After `--limit` seconds the last model that was fitted is judged, and the line says how far it came.
+independent. After `--limit` seconds of work the last model that was fitted is judged, and the line says how far it got.
 """
 
 import argparse
@@ -97,9 +97,11 @@ class Run:
             self.error = error
 
     def within(self, seconds):
-        """Wait for so long, and return the records of what there is by then, None of nothing."""
+        """Let it work for so long, and return the records of what there is by then, None of nothing."""
+        busy = time.process_time()
         self.thread.start()
-        self.thread.join(seconds)
+        while self.thread.is_alive() and time.process_time() - busy < seconds:
+            self.thread.join(1)
         if self.error is not None:
             raise self.error
         if self.done is not None:
@@ -126,7 +128,7 @@ def main():
     ap.add_argument(
         "--rounds", type=int, default=None, help="AIM: rounds planned; by default 16 for each column"
     )
-    ap.add_argument("--limit", type=float, default=1200, help="seconds")
+    ap.add_argument("--limit", type=float, default=1200, help="seconds of the process itself")
     ap.add_argument("--repeats", type=int, default=1)
     ap.add_argument("--sep", default=";")
     a = ap.parse_args()

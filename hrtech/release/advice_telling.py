@@ -21,21 +21,21 @@ _UNCERTAINTY = "from the mildest to the hardest of the worlds that were invented
 _FEWEST_CELLS = 5
 _WORDS = {
     "epsilon": "epsilon",
-    "rho": "rho",
-    "noise": "noise of one measured count, people",
-    "mean_error": "mean error, people",
+    "certainty": "certainty, %",
+    "noise": "noise, people",
+    "mean_error": "error, people",
     "told_share": "told, %",
-    "usable_share": "told to within half, %",
-    "half_told": "told as often as not from, people",
-    "reliably_told": "told reliably from, people",
-    "smallest_value_found": "undeclared value found from, people",
+    "usable_share": "to within half, %",
+    "half_told": "even odds from",
+    "reliably_told": "reliable from",
+    "smallest_value_found": "value found from",
 }
 _COLUMN_WORDS = {
-    "combinations_share": "of all combinations, %",
-    "noise_saved": "left out, saves noise in the others, %",
-    "bands": "or banded into",
-    "combinations_saved_by_bands": "which saves combinations, %",
-    "noise_saved_by_bands": "and noise in the others, %",
+    "combinations_share": "of all, %",
+    "noise_saved": "noise saved, %",
+    "bands": "bands",
+    "combinations_saved_by_bands": "fewer, %",
+    "noise_saved_by_bands": "less noise, %",
 }
 
 
@@ -128,7 +128,9 @@ def _band(advice: Advice) -> str:
     return next((name for name in band_names()[4::-1] if name in there), ALL)
 
 
-def advice_report(study: str, title: str, facts: Sequence[Fact], advice: Advice) -> Report:
+def advice_report(
+    study: str, title: str, facts: Sequence[Fact], advice: Advice, steps: pd.DataFrame | None = None
+) -> Report:
     """Tell an advice as a report of its own.
 
     Args:
@@ -136,15 +138,19 @@ def advice_report(study: str, title: str, facts: Sequence[Fact], advice: Advice)
         title: Title.
         facts: What `advice_facts` states.
         advice: From `advise`.
+        steps: Of the release, from `dry_run`, to show too.
     """
     summary = (
         f"What a release about {{{{fact:{study}/advice.people}}}} people would tell at which loss of privacy, worked "
         "out from what is declared: no record was seen, and nothing of the budget is spent."
     )
-    return Report(study, title, summary, "open", tuple(advice_parts(study, facts, advice)))
+    parts = advice_parts(study, facts, advice, steps)
+    return Report(study, title, summary, "open", tuple(parts))
 
 
-def advice_parts(study: str, facts: Sequence[Fact], advice: Advice) -> list[Part]:
+def advice_parts(
+    study: str, facts: Sequence[Fact], advice: Advice, steps: pd.DataFrame | None = None
+) -> list[Part]:
     """The parts of the report, for a page that holds more; every fact that they cite is in `facts`."""
     ids = {fact.fact_id for fact in facts}
     epsilon = f"{advice.settings.epsilon:g}"
@@ -169,7 +175,8 @@ def advice_parts(study: str, facts: Sequence[Fact], advice: Advice) -> list[Part
             Heading("Before you spend"),
             DataTable("What to think about", ("note",), noted, source_assets=(f"{study}/advice_summary",)),
         ]
-    return [*parts, *_details(study, advice)]
+    planned = [] if steps is None else [_steps(study, steps)]
+    return [*parts, *planned, *_details(study, advice)]
 
 
 def _charts(study: str, ids: set[str], advice: Advice) -> list[Part]:
@@ -196,8 +203,8 @@ def _charts(study: str, ids: set[str], advice: Advice) -> list[Part]:
             Chart(
                 f"Expected error of {what}, as a share of the count",
                 _lines(many, held, "error", "expected error, % of the count"),
-                "One line for each size of count. Lines fall from left to right: the larger epsilon, the smaller the "
-                "error; and large counts are told more exactly than small ones.",
+                "One line for each number of people who hold a combination. Lines fall from left to right: the "
+                "larger epsilon, the smaller the error; and large counts are told more exactly than small ones.",
                 fact_ids=facts,
                 source_assets=(f"{study}/advice",),
             )
@@ -206,7 +213,8 @@ def _charts(study: str, ids: set[str], advice: Advice) -> list[Part]:
         Chart(
             f"Share of {what} that is told at all",
             _lines(table, held, "told", "told, %"),
-            "One line for each size of count. The rest is suppressed, because it cannot be told from the noise.",
+            "One line for each number of people who hold a combination. The rest is suppressed, because it cannot be "
+            "told from the noise.",
             source_assets=(f"{study}/advice",),
         )
     )
@@ -231,6 +239,7 @@ def _budgets(study: str, ids: set[str], advice: Advice) -> DataTable:
     summary = advice.summary
     counts = ("half_told", "reliably_told", "smallest_value_found")
     summary = summary.assign(
+        certainty=(100 / (1 + np.exp(-summary["epsilon"]))).round(1),
         **{name: (100 * summary[name]).round(0) for name in ("told_share", "usable_share")},
         **{name: summary[name].round(1) for name in ("noise", "mean_error")},
         # the smallest whole count with at least the chance
@@ -246,9 +255,22 @@ def _budgets(study: str, ids: set[str], advice: Advice) -> DataTable:
             i for i in sorted(ids) if i.startswith((f"{study}/advice.told.", f"{study}/advice.value."))
         ],
         source_assets=(f"{study}/advice_summary",),
-        description="Mean error and shares are of combinations that at least 10 people hold; to within half: off by "
-        "less than half of the true count. Told reliably: with "
-        "90 % chance in the hardest of the invented worlds; an empty cell: never.",
+        description="Certainty: what even odds that somebody is in the records can rise to, for a reader who knows "
+        "everybody else. Noise: of one measured count. Error and shares are of combinations that at least 10 people "
+        "hold; to within half: off by less than half of the true count. Even odds, reliable: from so many people on a "
+        "combination is told with 50 and 90 % chance in the hardest of the invented worlds; an empty cell: never.",
+    )
+
+
+def _steps(study: str, steps: pd.DataFrame) -> DataTable:
+    shown = steps.assign(rho_share=(100 * steps["rho_share"]).round(0), noise=steps["noise"].round(1))
+    return frame_table(
+        "Every step of the release",
+        shown.drop(columns=["rho", "delta"]),
+        digits=4,
+        headings={"rho_share": "of the budget, %", "noise": "noise, people"},
+        source_assets=(f"{study}/dry_run",),
+        description="What reads no record costs nothing. An empty noise follows from an earlier step.",
     )
 
 
@@ -263,14 +285,14 @@ def _details(study: str, advice: Advice) -> list[Part]:
         **{name: table[name].round(1) for name in people},
     )
     words = {
-        "expected_absolute_error": "expected error, people",
-        "expected_relative_error": "expected error, %",
-        "error_low": "in the mildest world",
-        "error_high": "in the hardest world",
+        "expected_absolute_error": "error, people",
+        "expected_relative_error": "error, %",
+        "error_low": "mildest",
+        "error_high": "hardest",
         "told_share": "told, %",
-        "told_low": "told at least, %",
-        "told_high": "told at most, %",
-        "usable_share": "told to within half, %",
+        "told_low": "at least, %",
+        "told_high": "at most, %",
+        "usable_share": "to within half, %",
     }
     return [
         Heading("Details"),
@@ -280,7 +302,8 @@ def _details(study: str, advice: Advice) -> list[Part]:
             digits=0,
             headings=_COLUMN_WORDS,
             source_assets=(f"{study}/advice_columns",),
-            description="Leave a column out, or band it, for reasons that could be stated in public.",
+            description="Combinations with the column, and the noise in the others that leaving it out, or banding it, "
+            "would save. Do either for reasons that could be stated in public.",
         ),
         frame_table(
             "Combinations that are measured", advice.cells, source_assets=(f"{study}/advice_summary",)

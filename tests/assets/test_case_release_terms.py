@@ -1,5 +1,6 @@
 """What a CaseRelease may declare, through real runs: either promise, hierarchies, what cannot be, and no records."""
 
+import dagster as dg
 import pytest
 from studies import failures, materialised, plain
 
@@ -213,10 +214,27 @@ def test_linked_people_without_declared_values_are_refused(cases):
 def test_advice_needs_no_record_and_spends_nothing(cases, home):
     (cases.folder / "cases.csv").unlink()
     cases.study("cases", "CaseRelease", **(PRIVATE | {"advice": {"people": 900, "epsilons": [1.0, 4.0]}}))
-    result = cases.run("cases/advice", "cases/advice_summary", "cases/dry_run")
+    result = cases.run("cases/advice", "cases/advice_pages")
     assert result.success, failures(result)
+    assert "cases/aggregates" not in materialised(result)
     summary = read_table(home, "released", ("cases", "advice_summary")).set_index("epsilon")
     assert summary.loc[1.0, "mean_error"] > summary.loc[4.0, "mean_error"] > 0
     steps = read_table(home, "released", ("cases", "dry_run"))
     assert abs(steps["rho_share"].sum() - 1) < 1e-9
     assert not cases.load().resources["privacy_ledger"].entries()
+    files = read_table(home, "released", ("cases", "advice_pages")).set_index("path")["content"]
+    page = files["studies/cases.html"].decode()
+    assert "What each budget buys" in page and "Every step of the release" in page
+    assert f"{summary.loc[4.0, 'mean_error']:.1f}" in page and page.count("<svg") == 2
+    stated = read_table(home, "released", ("cases", "advice_facts")).set_index("fact_id")
+    assert stated.loc["cases/advice.epsilon", "value"] == 4.0 and "900" in files["index.html"].decode()
+    graph = cases.load().resolve_asset_graph()
+    above = graph.get_ancestor_asset_keys(dg.AssetKey(["cases", "advice_pages"]))
+    assert {key.path[1] for key in above} == {
+        "advice",
+        "advice_summary",
+        "advice_columns",
+        "dry_run",
+        "advice_facts",
+        "advice_report",
+    }

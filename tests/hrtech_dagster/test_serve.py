@@ -162,6 +162,9 @@ def folder(tmp_path_factory):
         ["evidence", "candidate"],
         pd.DataFrame(proposed, columns=["path", "media_type", "content"]),
     )
+    advised = [("index.html", "text/html; charset=utf-8", b"<!doctype html><h1>Not drawn yet</h1>")]
+    columns = ["path", "media_type", "content"]
+    write_table(home, "released", ["tiny", "advice_pages"], pd.DataFrame(advised, columns=columns))
     (home / "site" / "index.html").write_text("<!doctype html><title>Evidence</title><h1>Published</h1>")
     return folder
 
@@ -434,14 +437,17 @@ def test_pages_come_from_the_restricted_lake_and_the_site_from_its_folder(server
         assert "Published" in client.get("/site/").text
         assert '<a href="/casework/evidence/candidate/">evidence</a>' in client.get("/casework/").text
         assert "Proposed" in client.get("/casework/evidence/candidate/").text
+        assert '<a href="/casework/tiny/advice/studies/tiny.html">tiny</a>' in client.get("/casework/").text
+        assert "Not drawn yet" in client.get("/casework/tiny/advice/").text
         outside = (
             "/casework/tiny/candidate/",
+            "/casework/evidence/advice/",
             "/casework/none/",
             "/casework/tiny/none.html",
             "/casework/tiny/..%2f..%2fkeys/lake.key",
             "/site/..%2fkeys/lake.key",
         )
-        assert [client.get(path).status_code for path in outside] == [404] * 5
+        assert [client.get(path).status_code for path in outside] == [404] * 6
 
 
 def judgements(server):
