@@ -12,6 +12,7 @@ from typing import Final
 
 import pandas as pd
 
+from hrtech.linkage.encoded import bit_key, is_filter
 from hrtech.linkage.normalise import words_of
 from hrtech.linkage.registers import Prepared, prepare
 from hrtech.linkage.spec import PART, FieldSpec, LinkageError, LinkageMode, LinkageSpec
@@ -26,6 +27,9 @@ _BEGINNINGS: Final = {
 _PAIRS_PER_RECORD_SINGLE: Final = 30
 _PAIRS_PER_RECORD_COMBINED: Final = 15
 _MOST_COMBINED: Final = 8
+_PAIRS_PER_RECORD_BITS: Final = 5
+_BITS: Final = range(12, 100, 4)
+_BIT_TABLES: Final = 6
 
 
 def blocking_report(registers: Mapping[str, pd.DataFrame], spec: LinkageSpec) -> pd.DataFrame:
@@ -104,6 +108,25 @@ def suggest_blocking(prepared: Prepared, spec: LinkageSpec) -> tuple[Rule, ...]:
         if pairs <= budget:
             taken.append(combined)
             budget -= pairs
+    return tuple(taken) + _bit_rules(prepared, spec, budget)
+
+
+def _bit_rules(prepared: Prepared, spec: LinkageSpec, budget: int) -> tuple[Rule, ...]:
+    """Suggest tables of sampled bits per encoded field, of as few bits as keep one within 5 pairs a record."""
+    records = prepared.records
+    taken: list[Rule] = []
+    for one in prepared.fields:
+        if one.kind != "encoded" or not is_filter(records[one.name]):
+            continue
+        most = _PAIRS_PER_RECORD_BITS * len(records)
+        counts = ((bits, count_pairs(records, (f"{one.name}:bits{bits}/1",), spec.mode)) for bits in _BITS)
+        bits = next((bits for bits, pairs in counts if pairs <= most), None)
+        for table in range(1, _BIT_TABLES + 1) if bits is not None else ():
+            rule = (f"{one.name}:bits{bits}/{table}",)
+            pairs = count_pairs(records, rule, spec.mode)
+            if 0 < pairs <= min(2 * most, budget):
+                taken.append(rule)
+                budget -= pairs
     return tuple(taken)
 
 
@@ -131,6 +154,9 @@ def _part_values(records: pd.DataFrame, part: str) -> pd.Series:
         return values
     if cut == "rare":
         return _rarest_word(values)
+    if cut.startswith("bits"):
+        bits, table = map(int, cut.removeprefix("bits").split("/"))
+        return bit_key(values, bits, table)
     return values.str.slice(0, int(cut))
 
 

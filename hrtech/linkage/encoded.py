@@ -18,7 +18,7 @@ from hrtech.linkage.encoding import ENCODING, HASH_MARK, VERSION
 from hrtech.linkage.spec import LinkageError, LinkageSpec
 
 _LEVELS: Final = (0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3)
-_WORD: Final = 64
+_SAMPLE: Final = 20_000
 _HASH_DIGITS: Final = 32
 
 
@@ -34,7 +34,7 @@ def check_encodings(registers: Mapping[str, pd.DataFrame], spec: LinkageSpec) ->
         return
     described: dict[str, dict[str, str]] = {}
     for register, frame in registers.items():
-        columns = [name for one in encoded if (name := one.column(register)) is not None]
+        columns = [column for one in encoded if (column := one.column(register)) is not None]
         if not columns:
             continue
         described[register] = said = _described(register, frame)
@@ -124,6 +124,11 @@ def _is_filter(text: str, width: int) -> bool:
         return False
 
 
+def is_filter(values: pd.Series) -> bool:
+    """Return whether encodings are filters, and not hashes."""
+    return not values.dropna().str.startswith(HASH_MARK).any()
+
+
 def encoded_levels(name: str, values: pd.Series) -> tuple[list[dict[str, Any]], dict[str, pd.Series]]:
     """Return the levels between equality and difference, and the columns that they need.
 
@@ -135,14 +140,14 @@ def encoded_levels(name: str, values: pd.Series) -> tuple[list[dict[str, Any]], 
         Level dictionaries, none for hashes; the filter as 64-bit words `<name>__w<i>` and its number of ones
         `<name>__ones`. The SQL runs alike on DuckDB (whose `bit_count` returns 8 bits: hence the cast) and Spark.
     """
-    if values.dropna().str.startswith(HASH_MARK).all():
+    if not is_filter(values):
         return [], {}
-    bits = unpacked(values)
+    packed = _packed(values)
     known = values.notna().to_numpy()
-    share = bits[known].mean(axis=0)
+    share = _shares(packed[known])
     chance = float((share**2).sum() / share.sum())
-    words = np.packbits(bits, axis=1).view("<i8")
-    ones = bits.sum(axis=1)
+    words = packed.view("<i8")
+    ones = np.bitwise_count(packed).sum(axis=1, dtype=np.int64)
     columns = {f"{name}__w{i}": words[:, i] for i in range(words.shape[1])} | {f"{name}__ones": ones}
     derived = {
         column: pd.Series(numbers, index=values.index, dtype="int64").astype("Int64").where(known)
@@ -151,9 +156,10 @@ def encoded_levels(name: str, values: pd.Series) -> tuple[list[dict[str, Any]], 
     common = " + ".join(
         f"cast(bit_count({name}__w{i}_l & {name}__w{i}_r) as int)" for i in range(words.shape[1])
     )
+    both = f"({name}__ones_l + {name}__ones_r)"
     levels = [
         {
-            "sql_condition": f"2 * ({common}) >= {chance + (1 - chance) * level:.6f} * ({name}__ones_l + {name}__ones_r)",
+            "sql_condition": f"2 * ({common}) >= {chance + (1 - chance) * level:.6f} * {both}",
             "label_for_charts": f"alike by {level:.0%} or more".replace("%", " %"),
         }
         for level in _LEVELS
@@ -161,9 +167,42 @@ def encoded_levels(name: str, values: pd.Series) -> tuple[list[dict[str, Any]], 
     return levels, derived
 
 
-def unpacked(values: pd.Series) -> np.ndarray:
-    """Return the bits of filters, a row each; a row of zeros where missing."""
+def bit_key(values: pd.Series, bits: int, table: int) -> pd.Series:
+    """Return what records must agree on in one table of locality-sensitive hashing: some bits of a filter.
+
+    Filters that differ in few bits agree on a small sample of bits in some of several tables, whatever the difference
+    (bit sampling for the Hamming distance, Indyk and Motwani 1998; for linkage Durham 2012). Bits are drawn among the
+    half that is nearest to being set in every second record, which tell most.
+
+    Args:
+        values: Filters, missing where blank.
+        bits: Bits to agree on.
+        table: Number of the table; each has its own bits, the same in every run.
+
+    Returns:
+        A text per record, missing where the value is.
+    """
+    packed = _packed(values)
+    known = values.notna().to_numpy()
+    order = np.argsort(np.abs(_shares(packed[known]) - 0.5), kind="stable")
+    drawn = np.random.default_rng([bits, table]).choice(
+        order[: max(len(order) // 2, bits)], bits, replace=False
+    )
+    sample = packed[:, drawn // 8] >> (7 - drawn % 8).astype(np.uint8) & 1
+    keys = np.packbits(sample, axis=1)
+    texts = pd.Series([row.tobytes().hex() for row in keys], index=values.index, dtype="str")
+    return texts.where(known)
+
+
+def _packed(values: pd.Series) -> np.ndarray:
+    """Return filters as rows of bytes; zeros where missing."""
     codes, distinct = pd.factorize(values)
     rows = np.frombuffer(b"".join(base64.b64decode(text) for text in distinct), np.uint8)
-    bits = np.unpackbits(rows.reshape(len(distinct), -1), axis=1)
-    return np.vstack([bits, np.zeros((1, bits.shape[1]), np.uint8)])[codes]
+    rows = rows.reshape(len(distinct), -1)
+    return np.vstack([rows, np.zeros((1, rows.shape[1]), np.uint8)])[codes]
+
+
+def _shares(packed: np.ndarray) -> np.ndarray:
+    """Return the share of records in which each bit is set, from at most 20,000 of them."""
+    sample = packed[:: max(len(packed) // _SAMPLE, 1)]
+    return np.unpackbits(sample, axis=1).mean(axis=0)

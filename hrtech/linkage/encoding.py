@@ -17,7 +17,7 @@ import hmac
 import json
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from typing import Final, Literal, get_args
+from typing import Any, Final, Literal, get_args
 
 import numpy as np
 import pandas as pd
@@ -222,11 +222,10 @@ def encode(table: pd.DataFrame, scheme: EncodingScheme, key: bytes, tokens: pd.S
 def _hashes(
     field: EncodedField, values: dict[str, pd.Series], salt: pd.Series, scheme: EncodingScheme, secret: bytes
 ) -> pd.Series:
-    joined = None
-    for part in field.parts:
-        text = values[part.name].str.slice(0, part.first)
-        joined = text if joined is None else joined + "\x1f" + text
-    assert joined is not None
+    texts = [values[part.name].str.slice(0, part.first) for part in field.parts]
+    joined = texts[0]
+    for text in texts[1:]:
+        joined = joined + "\x1f" + text
     forms = {
         text: HASH_MARK + hmac.digest(secret, text.encode(), "sha256").hex()[:32]
         for text in joined.dropna().unique()
@@ -326,3 +325,59 @@ def _normalisation(scheme: EncodingScheme) -> str:
     kinds = sorted({part.kind for part in scheme.parts()})
     spelt = [normalise(probes, kind).fillna("").tolist() for kind in kinds]
     return hashlib.sha256(json.dumps([kinds, spelt], ensure_ascii=False).encode()).hexdigest()[:8]
+
+
+def scheme_of(settings: object) -> EncodingScheme:
+    """Read a scheme as it stands in its file.
+
+    Args:
+        settings: `fields` (each `name`, `method`, `parts`; each part `name`, `kind`, `hashes`, `first`), and where
+            wanted `bits`, `folded`, `balanced`, `salt` (a part).
+
+    Raises:
+        LinkageError: Something is missing, unknown or of another type.
+    """
+    try:
+        given = _settings(settings, "the scheme", {"fields", "bits", "folded", "balanced", "salt"})
+        fields = [_settings(one, "a field", {"name", "method", "parts"}) for one in _list(given, "fields")]
+        made = [
+            EncodedField(**{**one, "parts": [_part(part) for part in _list(one, "parts")]}) for one in fields
+        ]
+        salt = None if given.get("salt") is None else _part(given["salt"])
+        _typed(given, "the scheme", {"bits": int, "folded": bool, "balanced": bool})
+        return EncodingScheme(**{**given, "fields": tuple(made), "salt": salt})
+    except TypeError:
+        raise LinkageError(
+            "The scheme lacks a name or a kind somewhere. Give every field and part both"
+        ) from None
+
+
+def _part(settings: object) -> EncodedPart:
+    given = _settings(settings, "a part", {"name", "kind", "hashes", "first"})
+    _typed(given, "a part", {"name": str, "kind": str, "hashes": int, "first": int})
+    return EncodedPart(**given)
+
+
+def _settings(given: object, place: str, known: set[str]) -> dict[str, Any]:
+    if not isinstance(given, dict) or not all(isinstance(name, str) for name in given):
+        raise LinkageError(
+            f"In {place} of the scheme, names and their values are wanted: {', '.join(sorted(known))}"
+        )
+    if unknown := sorted(set(given) - known):
+        raise LinkageError(
+            f"{place.capitalize()} has the unknown setting {', '.join(unknown)}. There are {', '.join(sorted(known))}"
+        )
+    return given
+
+
+def _list(given: dict[str, Any], name: str) -> list[Any]:
+    if not isinstance(given.get(name), list):
+        raise LinkageError(f"The scheme's {name} are a list. Write one entry each [setting: {name}]")
+    return list(given[name])
+
+
+def _typed(given: dict[str, Any], place: str, types: dict[str, type]) -> None:
+    for name, wanted in types.items():
+        value = given.get(name)
+        if value is not None and type(value) is not wanted:
+            raise LinkageError(f"In {place} of the scheme, {name} is no {wanted.__name__} [setting: {name}]")

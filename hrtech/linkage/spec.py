@@ -25,7 +25,7 @@ FieldKind = Literal[
 LinkageMode = Literal["deduplicate", "link", "both"]
 
 FIELD_NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
-PART: Final = re.compile(r"([A-Za-z][A-Za-z0-9_]*)(?::(\d+|rare))?")
+PART: Final = re.compile(r"([A-Za-z][A-Za-z0-9_]*)(?::(\d+|rare|bits\d+/\d+))?")
 RESERVED: Final = frozenset({"register", "record_id", "entity_id"})
 
 
