@@ -2,6 +2,7 @@
 
 `--data FILE` takes any CSV (blank is unknown, "0" is no, `;` stands between several values). Judged by
 `peers/metrics.py` over combinations of up to three attributes, errors over those that ten or more people truly hold.
+`--only aim` sets the records beside AIM and MST of private-PGM, for information.
 """
 
 import tempfile
@@ -14,6 +15,7 @@ from harness import Figure, arguments, tell  # first: it fixes the threads
 
 # isort: split
 import case_release_scale as scale
+from case_release_aim import beside_private_pgm
 from case_release_audit import DELTA, audited
 from case_release_coverage import Coverage
 from case_release_data import Table, default_tables
@@ -189,11 +191,15 @@ FIGURES: dict[str, Callable[[Comparison, str], Iterator[Figure]]] = {
 }
 #: Figures that need no table.
 ALONE: dict[str, Callable[[Size, int, str], Iterator[Figure]]] = {"3.7": counted, "3.8": audits}
+#: Figures that are printed only on request: they take long, and judge nothing.
+ASKED: dict[str, Callable[[Comparison, str], Iterator[Figure]]] = {
+    "aim": lambda one, _: beside_private_pgm(one, EPSILONS),
+}
 
 
 def main() -> None:
     """Measure what was asked for."""
-    options = arguments(__doc__ or "", only="ids of figures, comma-separated; all by default")
+    options = arguments(__doc__ or "", only="ids of figures, comma-separated; by default all but aim")
     wanted = set(options.only.split(",")) if options.only else {*FIGURES, *ALONE}
     size = SIZES[options.size]
     for id in sorted(wanted & set(ALONE)):
@@ -203,8 +209,8 @@ def main() -> None:
         tables = [Table.read(options.data)] if options.data else default_tables(Path(folder), options.seed)
         for table in tables:
             one = Comparison(table, size, options.seed)
-            for id in sorted(wanted & set(FIGURES)):
-                for figure in FIGURES[id](one, id):
+            for id, measure in sorted((FIGURES | ASKED).items()):
+                for figure in measure(one, id) if id in wanted else ():
                     tell(figure)
 
 

@@ -29,7 +29,7 @@ class Figure:
         ours: Our figure.
         peer: The peer's, None where there is none or it was not run.
         ratio: ours / peer.
-        target: The target, as it is written.
+        target: The target, as it is written; None where there is none.
         n: Repetitions, rows or cells behind it.
         interval: Interval of the figure, where it was repeated.
         reached: Whether the target holds; None where nothing is judged.
@@ -40,7 +40,7 @@ class Figure:
     ours: float | None
     peer: float | None
     ratio: float | None
-    target: str
+    target: str | None
     n: int
     interval: tuple[float, float] | None
     reached: bool | None

@@ -109,3 +109,69 @@ def test_a_large_table_is_measured_in_a_process_of_its_own(modules):
     figures = modules[2].measure("count", rows=1000, seed=1)
     assert set(figures) == {"seconds", "gigabytes"}
     assert 0.01 < figures["gigabytes"] < 2
+
+
+@pytest.fixture
+def private_pgm(modules):
+    import case_release
+    import case_release_aim
+
+    return case_release, case_release_aim
+
+
+def test_aim_is_printed_only_on_request(private_pgm, monkeypatch, tmp_path, capsys):
+    release, aim = private_pgm
+    path = tmp_path / "cases.csv"
+    path.write_text("kind\n" + "a\nb\n" * 20, encoding="utf-8")
+    asked = aim.Figure("aim", "records", 1.0, 2.0, 0.5, None, 1, None, None)
+    monkeypatch.setattr(release, "FIGURES", {})
+    monkeypatch.setattr(release, "ALONE", {})
+    monkeypatch.setattr(release, "beside_private_pgm", lambda one, epsilons: iter([asked]))
+    for only, told in (((), 0), (("--only", "aim"), 1)):
+        monkeypatch.setattr(sys, "argv", ["case_release.py", "--data", str(path), *only])
+        release.main()
+        lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+        assert len(lines) == told
+        assert all(line["target"] is None and line["reached"] is None for line in lines)
+
+
+def test_aim_is_judged_as_we_are_and_says_how_far_it_got(private_pgm, modules, monkeypatch, tmp_path):
+    from case_release_runs import SIZES, Comparison
+
+    _, aim = private_pgm
+    path = tmp_path / "cases.csv"
+    rows = [f"{'ab'[k % 2]},{'x;y' if k % 3 else 'x'}" for k in range(400)]
+    path.write_text("\n".join(["kind,means", *rows]) + "\n", encoding="utf-8")
+    one = Comparison(modules[0].Table.read(path), SIZES["small"], 3)
+    assert aim.product_columns(one) == 3
+    asked = []
+    theirs = {"mae_ge_min": 8.0, "fabricated_pct": 0.0, "missing_pct_ge_min": 2.0}
+    run = {"finished": False, "cpu": 330.0, "measured_share": 0.31, "marginals": 15, "peak_rss_mb": 2048.0}
+
+    def peer(name, script, *words):
+        asked.append(dict(zip(words[1::2], words[2::2], strict=True)))
+        return [run | {"synthetic": {"all": theirs}}] if asked[-1]["--algorithm"] == "aim" else []
+
+    monkeypatch.setattr(aim, "run_peer", peer)
+    figures = list(aim.beside_private_pgm(one, (4.0,)))
+    assert [one["--workload"] for one in asked] == ["3", "3"] and float(asked[0]["--rho"]) > 0.1
+    error, fabricated = figures[:2]
+    assert error.peer == 8.0 and error.ratio == pytest.approx(error.ours / 8, rel=1e-3)
+    assert "out of time after 330 s of its process, 31% of ρ in 15 marginals" in error.name
+    assert fabricated.peer == 0 and fabricated.ratio is None
+    assert [figure.peer for figure in figures[3:]] == [None] * 3 and "it did not run" in figures[3].name
+
+
+def test_records_of_the_product_domain_are_those_of_the_file(monkeypatch):
+    monkeypatch.syspath_prepend(str(ROOT / "benchmarks" / "peers"))
+    import aim
+
+    table = pd.DataFrame(
+        {"kind": ["a", "", "0", "a"], "sure": ["p", "q", "p", "r"], "means": ["x;y", "", "y", "z"]}
+    )
+    columns, says = aim.product_domain(table, ["means"], ";")
+    assert [len(set(cells)) for cells in columns.values()] == [3, 3, 2, 2, 2]
+    assert all(None in cells for cells in columns.values()), (
+        "null is a level of every column, so it stands for one"
+    )
+    assert aim.as_cells(columns, says, list(table), ";").equals(table)

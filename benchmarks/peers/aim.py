@@ -21,14 +21,13 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import metrics
 import opendp.prelude as dp
 import pandas as pd
-import polars as pl
 from opendp.extras.mbi import AIM, MST, ContingencyTable, mirror_descent
 
 dp.enable_features("contrib")
 
 
 def product_domain(df, multi, sep):
-    """Columns of single values, where null stands for one of them, and what each column and its null stand for."""
+    """Columns of single values, with null for one of them, and what each column holds and its cells stand for."""
     made, says = {}, {}
     for place, (name, cells) in enumerate(df.items()):
         if name in multi:
@@ -42,14 +41,14 @@ def product_domain(df, multi, sep):
             column, null = f"c{place}", values[0]  # a blank comes first where there is one
             made[column] = [None if cell == null else cell for cell in cells]
             says[column] = (name, {v: v for v in values[1:]} | {None: null})
-    return pl.DataFrame(made, schema=dict.fromkeys(made, pl.String)), says
+    return made, says
 
 
 def as_cells(records, says, columns, sep):
     """Records of the product domain as the file writes them."""
     parts = {name: [] for name in columns}
     for column, (name, meaning) in says.items():
-        parts[name].append([meaning[cell] for cell in records[column].to_list()])
+        parts[name].append([meaning[cell] for cell in records[column]])
     cells = {
         name: [sep.join(filter(None, row)) for row in zip(*lists, strict=True)]
         for name, lists in parts.items()
@@ -61,7 +60,10 @@ class Run:
     """One run in a thread of its own; `model` and `measured` are the last that were fitted."""
 
     def __init__(self, table, says, asked):
-        self.table, self.says, self.rho = table, says, asked.rho
+        import polars as pl
+
+        self.table = pl.DataFrame(table, schema=dict.fromkeys(table, pl.String))
+        self.says, self.rho = says, asked.rho
         self.done, self.error = None, None
         self.model, self.measured = None, []
         if asked.algorithm == "mst":
@@ -108,6 +110,8 @@ class Run:
             return self.done.synthesize()
         if self.model is None:
             return None
+        import polars as pl
+
         model = self.model
         levels = {column: [*values, None] for column, values in self.keys.items()}
         series = {column: pl.Series(column, v, dtype=pl.String) for column, v in levels.items()}
