@@ -107,9 +107,10 @@ def _without_closed_circles(holdings: pd.DataFrame, rejects: Rejects) -> tuple[p
 
 
 def _integrated(found: Structure, threshold: float) -> pd.DataFrame:
+    names = found.nodes.tolist()
     rows = [
-        (found.nodes[company], found.nodes[owner], low * 100, high * 100, found.is_root(owner))
-        for owner in range(len(found.nodes))
+        (names[company], names[owner], low * 100, high * 100, found.is_root(owner))
+        for owner in range(len(names))
         if found.owned[owner]
         for company, low, high in shares_of(found, owner)
         if high * 100 >= threshold - 1e-9
@@ -124,31 +125,36 @@ def _beneficial_owners(
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     ultimate = integrated.loc[integrated["ultimate"]]
     about = holdings.drop_duplicates("owner").set_index("owner")
+    called, kinds = about["owner_name"].to_dict(), about["owner_kind"].to_dict()
     rows, listed = [], []
-    number_of = {str(node): number for number, node in enumerate(found.nodes)}
-    for company, part in ultimate.groupby("company_id", sort=False):
-        paths, left_out = paths_to(found, number_of[str(company)])
+    names = found.nodes.tolist()
+    number_of = {node: number for number, node in enumerate(names)}
+    held: dict[str, list[tuple[str, float, float]]] = {}
+    columns = (ultimate[name].tolist() for name in ("company_id", "owner", "share_low", "share_high"))
+    for company, *share in zip(*columns, strict=True):
+        held.setdefault(company, []).append(tuple(share))
+    for company, part in held.items():
+        paths, left_out = paths_to(found, number_of[company])
         by_owner: dict[str, list[Path]] = {}
         for path in paths:
-            by_owner.setdefault(str(found.nodes[path.nodes[0]]), []).append(path)
-        for owner, low, high in zip(part["owner"], part["share_low"], part["share_high"], strict=True):
+            by_owner.setdefault(names[path.nodes[0]], []).append(path)
+        for owner, low, high in part:
             mine = by_owner.get(owner, [])
-            texts = [_words(found, path) for path in mine]
+            texts = [_words(names, path) for path in mine]
             listed += [
                 (company, owner, number, path.product(0) * 100, path.product(1) * 100, len(path.shares), text)
                 for number, (path, text) in enumerate(zip(mine, texts, strict=True), start=1)
             ]
-            name, kind = about.at[owner, "owner_name"], about.at[owner, "owner_kind"]
             shown = "; ".join(texts[:_PATHS_SHOWN])
-            rows.append((company, owner, name, kind, low, high, shown, len(mine), left_out))
+            rows.append((company, owner, called[owner], kinds[owner], low, high, shown, len(mine), left_out))
     owners = pd.DataFrame(rows, columns=list(_OWNERS)).astype(_OWNERS)
     return owners, pd.DataFrame(listed, columns=list(_PATHS)).astype(_PATHS)
 
 
-def _words(found: Structure, path: Path) -> str:
-    text = str(found.nodes[path.nodes[0]])
+def _words(names: list[str], path: Path) -> str:
+    text = names[path.nodes[0]]
     for node, (low, high) in zip(path.nodes[1:], path.shares, strict=True):
-        text += f" → ({share_text(low * 100, high * 100)}) {found.nodes[node]}"
+        text += f" → ({share_text(low * 100, high * 100)}) {names[node]}"
     return text
 
 
