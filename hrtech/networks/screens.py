@@ -122,10 +122,9 @@ def procurement_screens(
     parts.append(_ranked(cover_pairs(offered, spec.min_meetings), spec))
     parts.append(_ranked(rotation_pairs(offered, spec.min_meetings), spec))
     parts.append(_ranked(buyer_shares(offered, spec.min_tenders), spec))
-    numbers = pd.concat(
-        [part.reindex(columns=list(_COLUMNS)) for part in parts if len(part)], ignore_index=True
-    )
-    numbers = numbers.reindex(columns=list(_COLUMNS)).astype(_COLUMNS)
+    filled = [part.reindex(columns=list(_COLUMNS)) for part in parts if len(part)]
+    nothing = pd.DataFrame({name: [] for name in _COLUMNS})
+    numbers = (pd.concat(filled, ignore_index=True) if filled else nothing).astype(_COLUMNS)
     order = ["screen", "subject_kind", "rank", "subject"]
     numbers = numbers.sort_values(order, ascending=[True, True, False, True], ignore_index=True)
     return Screens(numbers, _flags(numbers, spec), rejects.frame())
