@@ -194,6 +194,11 @@ def bit_key(values: pd.Series, bits: int, table: int) -> pd.Series:
     return texts.where(known)
 
 
+def bits_of(values: pd.Series) -> np.ndarray:
+    """Return the bits of filters, a row each; zeros where missing."""
+    return np.unpackbits(_packed(values), axis=1)
+
+
 def _packed(values: pd.Series) -> np.ndarray:
     """Return filters as rows of bytes; zeros where missing."""
     codes, distinct = pd.factorize(values)
