@@ -47,6 +47,9 @@ class NetworkResult:
         communities: `community_id, entities, flagged, discoveries, persistence, max_risk, max_priority` of groups of
             two entities or more; whoever is alone has a `community_id` in `nodes`.
         beneficial_owners: `company_id, owner, owner_name, owner_kind, share_low, share_high, path, paths`.
+        ownership_paths: `company_id, owner, number, share_low, share_high, hops, path` of every listed chain of owners.
+        control: `company_id, controller, controller_name, controller_kind, certain, ultimate, votes_low, votes_high,
+            weakest_link, basis, via`.
         cycles: `cycle_id, company_id, closed`.
         paths: `entity_id, source, hops, via, strength, contribution`; contributions of an entity add up to its risk.
         hubs: Values that too many share to link anyone by themselves: `attribute, value, entities`.
@@ -62,6 +65,8 @@ class NetworkResult:
     networks: pd.DataFrame
     communities: pd.DataFrame
     beneficial_owners: pd.DataFrame
+    ownership_paths: pd.DataFrame
+    control: pd.DataFrame
     cycles: pd.DataFrame
     paths: pd.DataFrame
     hubs: pd.DataFrame
@@ -141,6 +146,8 @@ def build_networks(
         beneficial_owners=beneficial.loc[
             beneficial["share_high"] >= spec.ownership_threshold - 1e-9
         ].reset_index(drop=True),
+        ownership_paths=owned.paths,
+        control=owned.control,
         cycles=owned.cycles,
         paths=scores.paths,
         hubs=_hubs(shared, spec),
