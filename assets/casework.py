@@ -5,13 +5,18 @@ from collections.abc import Callable, Sequence
 import pandas as pd
 
 from assets.study import Output, StudyAssets
-from hrtech.facts import facts_from_frame
+from hrtech.facts import Report, facts_from_frame
 from hrtech.pages import render_casework
 from resources.lineage import trace
 
 
 def add_casework(
-    assets: StudyAssets, title: str, report: Callable[..., object], *, tables: Sequence[str] = ()
+    assets: StudyAssets,
+    title: str,
+    report: Callable[..., Report],
+    *,
+    tables: Sequence[str] = (),
+    pages: Callable[..., dict[str, Report]] | None = None,
 ) -> None:
     """Add the asset `casework`: pages of the restricted `findings`.
 
@@ -20,6 +25,8 @@ def add_casework(
         title: Title of the pages.
         report: Makes a `Report` of `(study, title, facts, **tables)`.
         tables: Nouns of tables that it shows besides the facts.
+        pages: Makes further pages of `(study, **tables)`, address → report; `report` then takes their addresses as
+            `pages`.
     """
 
     @assets.asset(
@@ -37,4 +44,8 @@ def add_casework(
         """Render the study's findings for the data's keepers."""
         facts = facts_from_frame(findings)
         lineage = trace(context.instance, [assets.key(name) for name in ("findings", *tables)])
-        return render_casework(report(assets.study, title, facts, **shown), findings, lineage)
+        if pages is None:
+            return render_casework(report(assets.study, title, facts, **shown), findings, lineage)
+        further = pages(assets.study, **shown)
+        first = report(assets.study, title, facts, **shown, pages=frozenset(further))
+        return render_casework(first, findings, lineage, pages=further)

@@ -1,12 +1,14 @@
 """EntityLinkage: registers that name the same people or firms differently → one list of entities."""
 
+from datetime import UTC, datetime
+
 import dagster as dg
 import pandas as pd
 from pydantic import Field, model_validator
 
-from assets.casework import add_casework
 from assets.disclosure import Disclosure, add_disclosure
 from assets.judgements import add_judgements
+from assets.linkage_review import add_review
 from assets.scaffold_studies import LinkageScaffolder, refused_register
 from assets.settings import Settings
 from assets.source import Source, add_records
@@ -16,13 +18,15 @@ from hrtech.linkage import (
     FieldKind,
     FieldSpec,
     LinkageMode,
-    LinkageResult,
     LinkageSpec,
     evaluate_linkage,
     link_registers,
 )
+from hrtech.linkage.identity import changes_since, keep_ids, used_ids
+from hrtech.linkage.judged_quality import draw_pairs, judged_quality
 from hrtech.linkage.judgements import standing
-from hrtech.linkage.telling import linkage_facts, linkage_report, linked_records
+from hrtech.linkage.review import find_contradictions, review_queue
+from hrtech.linkage.telling import linkage_facts, linkage_report, linked_records, settings_table
 
 
 class Register(Settings):
@@ -92,6 +96,13 @@ class EntityLinkage(Study):
         "register_r, record_r, decision (same, different, unsure, take back), judged_by, judged_at, reason.",
     )
     truth: list[Truth] = Field(default=[], description="Known matches to measure accuracy against.")
+    review: int = Field(default=50, ge=0, le=500, description="Pairs in the review queue, at most.")
+    review_drawn: int = Field(
+        default=20,
+        ge=0,
+        le=500,
+        description="Joined pairs drawn at random for the queue besides, so that judging them measures precision.",
+    )
     disclose: Disclosure | None = Field(
         default=None,
         description="Release the headline counts under disclosure control; by default nothing leaves.",
@@ -143,7 +154,15 @@ class EntityLinkage(Study):
         add_judgements(assets, list(self.registers), self.judgements, context.project_root)
         _link(assets, self)
         _evaluate(assets, self)
-        add_casework(assets, self.title, linkage_report, tables=("match_weights", "parameters", "evaluation"))
+        columns = {
+            field.name: {
+                name: field.columns.get(name, field.name)
+                for name in self.registers
+                if name in field.columns or not field.columns
+            }
+            for field in self.fields
+        }
+        add_review(assets, self.title, columns)
         if self.disclose is not None:
             add_disclosure(assets, self.disclose, self.title, linkage_report)
         return assets.definitions()
@@ -158,6 +177,10 @@ def _link(assets: StudyAssets, study: EntityLinkage) -> None:
             "Pairs of records with the weight of evidence that they match.",
             about_entities=True,
         ),
+        # before the entities, so that a run that fails in between is told when it is repeated
+        Output(
+            "changes", "Entities that are new, grown, merged, split or gone, run by run.", about_entities=True
+        ),
         Output("entities", "Which entity each record belongs to.", about_entities=True),
         Output("linked_records", "The records of all registers, each with its entity.", about_entities=True),
         Output(
@@ -166,30 +189,52 @@ def _link(assets: StudyAssets, study: EntityLinkage) -> None:
         Output("blocking", "How many pairs each blocking rule makes."),
         Output("quality", "Precision and recall, estimated without labels."),
         Output("unlinkables", "Records that say too little to be linked at all.", about_entities=True),
+        Output("settings", "By what rule pairs were decided."),
+        Output("contradictions", "Entities that contradict themselves.", about_entities=True),
+        Output("review", "Pairs most worth a person's look, the first one first.", about_entities=True),
         zone="restricted",
         inputs={**{name: name for name in study.registers}, "judgements": "judgements"},
-        settings=spec,
+        settings=[spec, study.review, study.review_drawn],
+        resources=("restricted",),
         kinds=("splink", "duckdb"),
     )
     def link(context, judgements, **registers):
-        """Score pairs of records and join them into entities."""
-        result: LinkageResult = link_registers(registers, spec, standing(judgements))
+        """Score pairs of records and join them into entities, which keep the ids that they had."""
+        decisions = standing(judgements)
+        result = link_registers(registers, spec, decisions)
+        before, log = (_before(context, assets, noun) for noun in ("entities", "changes"))
+        entities = keep_ids(result.entities, before, used_ids(log))
+        found = find_contradictions(
+            result.pairs, entities, result.records, spec.fields, result.contradictions, result.threshold
+        )
+        drawn = draw_pairs(entities, spec.seed, study.review_drawn)
+        queue = review_queue(
+            result.pairs, entities, found, decisions, result.threshold, size=study.review, drawn=drawn
+        )
         ids = {name: spec.id_column(name) for name in registers}
         return {
             "match_weights": Made(
                 result.pairs, metadata={"pairs": len(result.pairs), "threshold": result.threshold}
             ),
-            "entities": Made(
-                result.entities, metadata={"entities": int(result.entities["entity_id"].nunique())}
-            ),
-            "linked_records": linked_records(registers, result.entities, ids),
+            "changes": changes_since(entities, before, log, datetime.now(UTC)),
+            "entities": Made(entities, metadata={"entities": int(entities["entity_id"].nunique())}),
+            "linked_records": linked_records(registers, entities, ids),
             "parameters": result.parameters,
             "blocking": Made(
                 result.blocking, metadata={"criterion": result.criterion, "notes": list(result.notes)}
             ),
             "quality": result.quality,
             "unlinkables": result.unlinkables,
+            "settings": settings_table(result),
+            "contradictions": Made(found, metadata={"entities": int(found["entity_id"].nunique())}),
+            "review": Made(queue, metadata={"pairs": len(queue)}),
         }
+
+
+def _before(context: dg.AssetExecutionContext, assets: StudyAssets, noun: str) -> pd.DataFrame | None:
+    """Read what this study's last run left, or None before the first."""
+    files = context.resources.restricted.files()
+    return files.read((assets.study, noun)) if files.exists((assets.study, noun)) else None
 
 
 def _evaluate(assets: StudyAssets, study: EntityLinkage) -> None:
@@ -199,17 +244,21 @@ def _evaluate(assets: StudyAssets, study: EntityLinkage) -> None:
 
     @assets.asset(
         Output("evaluation", "Precision and recall: estimated, and measured where the truth is known."),
+        Output(
+            "judged_quality", "Precision and recall of the model, measured on the pairs that people judged."
+        ),
         Output("findings", "What the linkage found, as facts."),
         zone="restricted",
         inputs={
             "entities": "entities",
             "quality": "quality",
             "match_weights": "match_weights",
+            "judgements": "judgements",
             **{name: asset for asset, name in known_at.items()},
         },
-        settings=study.truth,
+        settings=[study.truth, study.seed],
     )
-    def evaluate(context, entities, quality, match_weights, **known):
+    def evaluate(context, entities, quality, match_weights, judgements, **known):
         """Compare the entities with the truth, if one is known, and state the findings."""
         tables = [
             known[known_at[truth.asset]]
@@ -221,7 +270,11 @@ def _evaluate(assets: StudyAssets, study: EntityLinkage) -> None:
         measured = evaluate_linkage(entities, pd.concat(tables, ignore_index=True)) if tables else None
         facts = linkage_facts(assets.study, entities, match_weights, quality, measured)
         estimated = quality.rename(columns={"estimate": "value"}).assign(source="estimated")
-        return {"evaluation": _long(estimated, measured), "findings": facts_to_frame(facts)}
+        return {
+            "evaluation": _long(estimated, measured),
+            "judged_quality": judged_quality(entities, standing(judgements), study.seed),
+            "findings": facts_to_frame(facts),
+        }
 
 
 def _long(estimated: pd.DataFrame, measured: pd.DataFrame | None) -> pd.DataFrame:

@@ -126,7 +126,8 @@ LINKAGE_TABLES = frozenset(
         r"\w+",
         """
         match_weights entities linked_records parameters blocking quality unlinkables evaluation findings casework
-        facts report judgements judgements_of_file review contradictions changes
+        facts report judgements judgements_of_file review contradictions changes settings
+        judged_quality
         """,
     )
 )

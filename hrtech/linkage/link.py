@@ -45,6 +45,7 @@ class LinkageResult:
         contradictions: Judgements that contradict one another or the declaration: `register_l, record_l,
             register_r, record_r, decision, contradiction`.
         model: Splink settings with the trained parameters, to score further records with.
+        records: The records as they were compared: `register, record_id` and the normalised fields.
     """
 
     pairs: pd.DataFrame
@@ -60,6 +61,7 @@ class LinkageResult:
     notes: tuple[str, ...]
     contradictions: pd.DataFrame
     model: dict[str, Any]
+    records: pd.DataFrame
 
 
 def link_registers(
@@ -116,6 +118,7 @@ def link_registers(
         notes=(*prepared.notes, *constraints.notes, *scored.notes),
         contradictions=constraints.contradictions,
         model=scored.model,
+        records=prepared.records,
     )
 
 

@@ -1,16 +1,16 @@
 """What a linkage tells: its headline as facts, and the report that shows them.
 
-A fact counts records and entities or estimates accuracy; none names a record. The report adds tables about single
-pairs only where it is handed them, which is in restricted casework.
+A fact counts records and entities or estimates accuracy; none names a record. The restricted page is
+`hrtech.linkage.page`.
 """
 
 from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
-from hrtech.facts import Chart, DataTable, Fact, FactList, Heading, Report, Text
-from hrtech.facts.frames import frame_table, rows
-from hrtech.pages import charts
+from hrtech.facts import Fact, FactList, Heading, Part, Report, Text
+from hrtech.facts.frames import rows
+from hrtech.linkage.link import LinkageResult
 
 
 def linked_records(
@@ -126,30 +126,12 @@ def linkage_facts(
     return facts
 
 
-def linkage_report(
-    study: str,
-    title: str,
-    facts: Sequence[Fact],
-    *,
-    match_weights: pd.DataFrame | None = None,
-    parameters: pd.DataFrame | None = None,
-    evaluation: pd.DataFrame | None = None,
-) -> Report:
-    """Tell a linkage; with tables of single pairs and parameters it is a restricted report.
-
-    Args:
-        study: Name of the study.
-        title: Title.
-        facts: What may be told.
-        match_weights: Scored pairs, for casework.
-        parameters: What each level of agreement counts for, for casework.
-        evaluation: Estimated and measured accuracy, for casework.
-    """
+def linkage_report(study: str, title: str, facts: Sequence[Fact]) -> Report:
+    """Tell what may be told of a linkage: counts, and how far to trust them."""
     known = {fact.fact_id for fact in facts}
     headline = [fact.fact_id for fact in facts if not fact.fact_id.endswith(("_measured", "_estimated"))]
     accuracy = [fact.fact_id for fact in facts if fact.fact_id.endswith(("_measured", "_estimated"))]
-    restricted = match_weights is not None
-    parts: list = [FactList(tuple(headline))] if headline else []
+    parts: list[Part] = [FactList(tuple(headline))] if headline else []
     if accuracy:
         parts += [
             Heading("How far to trust it"),
@@ -159,16 +141,6 @@ def linkage_report(
             ),
             FactList(tuple(accuracy)),
         ]
-    if parameters is not None:
-        parts += [Heading("What agreement counts for"), *_parameters(study, parameters)]
-    if match_weights is not None:
-        parts += [Heading("Pairs nearest to the threshold"), _doubtful(study, match_weights)]
-    if evaluation is not None:
-        parts.append(
-            frame_table(
-                "Accuracy, estimated and measured", evaluation, source_assets=(f"{study}/evaluation",)
-            )
-        )
     joined = f"{study}/entities"
     summary = (
         f"Records of the same person or firm were joined by weighing how much each agreement says, so that "
@@ -176,44 +148,16 @@ def linkage_report(
         if {f"{study}/records", joined} <= known
         else "Records of the same person or firm were joined by weighing how much each agreement says."
     )
-    return Report(study, title, summary, "restricted" if restricted else "disclosure-control", tuple(parts))
+    return Report(study, title, summary, "disclosure-control", tuple(parts))
 
 
-def _parameters(study: str, parameters: pd.DataFrame) -> list[Chart]:
-    shown = parameters.dropna(subset=["weight"])
-    levels = shown.assign(level=shown["comparison"] + ": " + shown["level"])
-    return [
-        Chart(
-            "Match weight of each level of agreement",
-            charts.bars(
-                levels[["level", "weight"]],
-                category="level",
-                value="weight",
-                category_title="level of agreement",
-                value_title="match weight (bits)",
-            ),
-            "Bars to the right speak for a match, bars to the left against it.",
-            source_assets=(f"{study}/parameters",),
-        )
+def settings_table(result: LinkageResult) -> pd.DataFrame:
+    """Say by what rule pairs were decided: `setting` and `value` as text."""
+    told = [
+        ("threshold (match probability)", f"{result.threshold:.4g}"),
+        ("criterion of the threshold", result.criterion),
+        ("prior: one match in so many random pairs", f"{1 / result.prior:,.0f}"),
+        ("pairs compared", f"{result.candidates:,}"),
+        *(("note", note) for note in result.notes),
     ]
-
-
-def _doubtful(study: str, pairs: pd.DataFrame, count: int = 50) -> DataTable:
-    columns = [
-        "register_l",
-        "record_l",
-        "register_r",
-        "record_r",
-        "match_weight",
-        "match_probability",
-        "joined",
-        "reason",
-    ]
-    nearest = pairs.assign(doubt=(pairs["match_probability"] - 0.5).abs()).nsmallest(count, "doubt")[columns]
-    return frame_table(
-        "The pairs most worth a look",
-        nearest,
-        digits=4,
-        source_assets=(f"{study}/match_weights",),
-        description="Those whose match probability is nearest to one half.",
-    )
+    return pd.DataFrame(told, columns=["setting", "value"], dtype="str")

@@ -124,8 +124,8 @@ NOUNS = {
         "public": "",
     },
     "linked": {
-        "restricted": "blocking casework companies employers entities evaluation findings judgements "
-        "linked_records match_weights parameters quality unlinkables",
+        "restricted": "blocking casework changes companies contradictions employers entities evaluation findings "
+        "judged_quality judgements linked_records match_weights parameters quality review settings unlinkables",
         "released": "facts report",
         "public": "",
     },
