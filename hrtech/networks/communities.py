@@ -97,7 +97,7 @@ def _together(one: Ints, other: Ints) -> tuple[Ints, Floats]:
 
 
 def _bounded(graph: sparse.csr_array, resolution: float, most: int, seed: int) -> tuple[Ints, int]:
-    label = _leiden(graph, resolution, seed)
+    label = leiden(graph, resolution, seed)
     refined = 0
     for _ in range(_HALVINGS):
         size = np.bincount(label)
@@ -107,7 +107,7 @@ def _bounded(graph: sparse.csr_array, resolution: float, most: int, seed: int) -
         resolution *= 2
         refined += len(large)
         inside = np.flatnonzero(size[label] > most)
-        part = _leiden(sparse.csr_array(graph[inside][:, inside]), resolution, seed)
+        part = leiden(sparse.csr_array(graph[inside][:, inside]), resolution, seed)
         # what was apart stays apart
         label = label.copy()
         label[inside] = len(size) + np.unique(label[inside] * len(inside) + part, return_inverse=True)[1]
@@ -115,7 +115,11 @@ def _bounded(graph: sparse.csr_array, resolution: float, most: int, seed: int) -
     return label, refined
 
 
-def _leiden(graph: sparse.csr_array, resolution: float, seed: int) -> Ints:
+def leiden(graph: sparse.csr_array, resolution: float, seed: int, modularity: bool = False) -> Ints:
+    """Partition a symmetric weighted graph, by the constant Potts model or by modularity; labels in order.
+
+    Nodes without ties are communities of their own.
+    """
     from graspologic_native import leiden_csr
 
     count = graph.shape[0]
@@ -131,7 +135,7 @@ def _leiden(graph: sparse.csr_array, resolution: float, seed: int) -> Ints:
         part.data.astype(np.float64),
         len(tied),
         resolution=resolution,
-        use_modularity=False,
+        use_modularity=modularity,
         iterations=_ROUNDS,
         seed=seed,
     )
