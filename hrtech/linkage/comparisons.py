@@ -1,8 +1,8 @@
 """How two values of a field are compared: the levels of agreement, per kind of field.
 
 Each comparison is an ordered list of levels; the first that holds is the outcome. The evidence of a given and a family
-name is dependent, so that one of each makes a single comparison. Levels are SQL for DuckDB over columns `<field>_l`
-and `<field>_r`.
+name is dependent, so that one of each makes a single comparison. Levels are SQL over columns `<field>_l` and
+`<field>_r`, with functions that `hrtech.linkage.engine` defines alike for every engine.
 """
 
 from dataclasses import dataclass, field
@@ -131,15 +131,15 @@ def _single(records: pd.DataFrame, one: FieldSpec) -> Comparison:
 
 def _shared(name: str) -> tuple[str, str]:
     """Return SQL for the words two values share, as a count and as a share of all their words."""
-    both = f"len(list_intersect({name}__words_l, {name}__words_r))"
-    return both, f"{both} / (len({name}__words_l) + len({name}__words_r) - {both})"
+    both = f"words_in_common({name}__words_l, {name}__words_r)"
+    return both, f"{both} / (word_count({name}__words_l) + word_count({name}__words_r) - {both})"
 
 
 def _between(name: str, kind: str) -> list[dict[str, Any]]:
     """Return the levels between equality and difference."""
     similar = _jaro(f"{name}_l", f"{name}_r")
     both, share = _shared(name)
-    fewer = f"least(len({name}__words_l), len({name}__words_r))"
+    fewer = f"least(word_count({name}__words_l), word_count({name}__words_r))"
     if kind in ("given_name", "family_name"):
         return [_level(f"{similar} >= 0.92", "very similar"), _level(f"{similar} >= 0.85", "similar")]
     if kind == "person_name":
@@ -180,7 +180,7 @@ def _between(name: str, kind: str) -> list[dict[str, Any]]:
             _level(f"{similar} >= 0.88", "similar"),
         ]
     if kind == "date":
-        days = f"abs(datediff('day', try_cast({name}_l as date), try_cast({name}_r as date)))"
+        days = f"days_apart({name}_l, {name}_r)"
         return [
             _level(f"{_edits(name)} <= 1", "one digit apart"),
             _level(f"{_edits(name)} <= 2", "two digits apart"),

@@ -137,8 +137,7 @@ def encoded_levels(name: str, values: pd.Series) -> tuple[list[dict[str, Any]], 
         values: Its encodings, missing where blank.
 
     Returns:
-        Level dictionaries, none for hashes; the filter as 64-bit words `<name>__w<i>` and its number of ones
-        `<name>__ones`. The SQL runs alike on DuckDB (whose `bit_count` returns 8 bits: hence the cast) and Spark.
+        Level dictionaries, none for hashes; the filter as bytes `<name>__bits` and its number of ones `<name>__ones`.
     """
     if not is_filter(values):
         return [], {}
@@ -146,20 +145,16 @@ def encoded_levels(name: str, values: pd.Series) -> tuple[list[dict[str, Any]], 
     known = values.notna().to_numpy()
     share = _shares(packed[known])
     chance = float((share**2).sum() / share.sum())
-    words = packed.view("<i8")
-    ones = np.bitwise_count(packed).sum(axis=1, dtype=np.int64)
-    columns = {f"{name}__w{i}": words[:, i] for i in range(words.shape[1])} | {f"{name}__ones": ones}
+    ones = pd.Series(np.bitwise_count(packed).sum(axis=1, dtype=np.int64), index=values.index)
     derived = {
-        column: pd.Series(numbers, index=values.index, dtype="int64").astype("Int64").where(known)
-        for column, numbers in columns.items()
+        f"{name}__bits": pd.Series([row.tobytes() for row in packed], index=values.index).where(known, None),
+        f"{name}__ones": ones.astype("Int64").where(known),
     }
-    common = " + ".join(
-        f"cast(bit_count({name}__w{i}_l & {name}__w{i}_r) as int)" for i in range(words.shape[1])
-    )
+    common = f"bits_in_common({name}__bits_l, {name}__bits_r)"
     both = f"({name}__ones_l + {name}__ones_r)"
     levels = [
         {
-            "sql_condition": f"2 * ({common}) >= {chance + (1 - chance) * level:.6f} * {both}",
+            "sql_condition": f"2 * {common} >= {chance + (1 - chance) * level:.6f} * {both}",
             "label_for_charts": f"alike by {level:.0%} or more".replace("%", " %"),
         }
         for level in _LEVELS

@@ -1,8 +1,8 @@
 """The Fellegi-Sunter model: trained without labels, and the scored pairs.
 
-Splink 5 on DuckDB in memory does the work: chance agreement (u) from random pairs, agreement among matches (m) by
-expectation-maximisation under several training rules, so that each comparison is trained by a rule that does not fix
-it. The share of matches among all pairs is then the fixed point of its own expectation over the scored pairs (no
+Splink 5, on DuckDB in memory or on Spark, does the work: chance agreement (u) from random pairs, agreement among
+matches (m) by expectation-maximisation under several training rules, so that each comparison is trained by a rule
+that does not fix it. The share of matches among all pairs is then the fixed point of its own expectation over the scored pairs (no
 recall has to be assumed). Sources: Fellegi and Sunter 1969; Linacre et al. 2022 (Splink).
 """
 
@@ -16,10 +16,10 @@ from typing import Any, Final, Literal
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
 
 from hrtech.linkage.blocking import Rule, count_pairs, key_of, possible_pairs
 from hrtech.linkage.comparisons import Comparison
+from hrtech.linkage.engine import Engine, open_engine
 from hrtech.linkage.registers import Prepared
 from hrtech.linkage.spec import LinkageError, LinkageSpec
 
@@ -68,8 +68,7 @@ def score_pairs(
     Raises:
         LinkageError: No pair is reached, there is one comparison only, or no training rule is to be had.
     """
-    import duckdb
-    from splink import DuckDBAPI, Linker, SettingsCreator, block_on
+    from splink import Linker, SettingsCreator, block_on
     from splink.comparison_library import CustomComparison
 
     if len(comparisons) < 2:
@@ -85,7 +84,7 @@ def score_pairs(
             "No field agrees between any two records, so that nothing can be learned. Check columns and kinds "
             "[setting: fields]"
         )
-    connection = duckdb.connect(":memory:")
+    engine = open_engine(spec.engine)
     try:
         with _quiet():
             settings = SettingsCreator(
@@ -101,12 +100,8 @@ def score_pairs(
                 retain_matching_columns=True,  # without them Splink drops the outcome of each comparison
                 retain_intermediate_calculation_columns=True,
             )
-            api = DuckDBAPI(connection)
             inputs = [
-                api.register(
-                    pa.Table.from_pandas(part.drop(columns="register"), preserve_index=False),
-                    dataset_display_name=f"r{number:04d}",
-                )
+                engine.register(part.drop(columns="register"), f"r{number:04d}")
                 for number, (_, part) in enumerate(table.groupby("register", sort=False))
             ]
             linker = Linker(inputs if spec.mode != "deduplicate" else inputs[0], settings, log_level="ERROR")
@@ -117,9 +112,9 @@ def score_pairs(
                 )
             scored = linker.inference.predict(warning_mode="never").physical_name
             model = linker.misc.save_model_to_json()
-        return _read(connection, scored, model, comparisons, possible_pairs(prepared.records, spec.mode))
+        return _read(engine, scored, model, comparisons, possible_pairs(prepared.records, spec.mode))
     finally:
-        connection.close()
+        engine.close()
 
 
 @contextmanager
@@ -173,16 +168,16 @@ def _training_rules(
 
 
 def _read(
-    connection: Any, scored: str, model: dict[str, Any], comparisons: list[Comparison], possible: int
+    engine: Engine, scored: str, model: dict[str, Any], comparisons: list[Comparison], possible: int
 ) -> Scored:
     """Fetch what Splink scored, with categories weighed anew and the share of matches taken from the scores."""
     assumed = float(model["probability_two_random_records_match"])
     categories = [one.name for one in comparisons if one.conditional]
     fixed = " - ".join(
-        ['"match_weight"', str(math.log2(assumed / (1 - assumed))), *(f'"mw_{x}"' for x in categories)]
+        ["match_weight", str(math.log2(assumed / (1 - assumed))), *(f"mw_{x}" for x in categories)]
     )
-    outcomes = "".join(f', "gamma_{name}"' for name in categories)
-    everything = connection.sql(f'select {fixed} as fixed{outcomes} from "{scored}"').fetchnumpy()
+    outcomes = "".join(f", gamma_{name}" for name in categories)
+    everything = engine.frame(f"select {fixed} as fixed{outcomes} from {scored}")
     if not len(everything["fixed"]):
         raise LinkageError("The blocking rules reach no pair. Loosen them [setting: blocking]")
     prior, anew = _reweigh(
@@ -192,11 +187,11 @@ def _read(
     )
     terms = [fixed, str(math.log2(prior / (1 - prior)))]
     for name, (same, different) in anew.items():
-        bits = math.log2(same[0] / same[1]), math.log2(different[0] / different[1])
-        terms.append(f'case "gamma_{name}" when 1 then {bits[0]} when 0 then {bits[1]} else 0 end')
+        agree, differ = math.log2(same[0] / same[1]), math.log2(different[0] / different[1])
+        terms.append(f"case gamma_{name} when 1 then {agree} when 0 then {differ} else 0 end")
     lowest = math.log2(_LOWEST_REPORTED / (1 - _LOWEST_REPORTED))
     total = " + ".join(terms)
-    frame = connection.sql(f'select *, {total} as total from "{scored}" where {total} >= {lowest}').df()
+    frame = engine.frame(f"select *, {total} as total from {scored} where {total} >= {lowest}")
     parameters, labels = _parameters(model, comparisons, anew)
     weight_of = parameters.set_index(["comparison", "level"])["weight"]
     weight = frame["total"].to_numpy(float)

@@ -89,6 +89,7 @@ class LinkageSpec:
         seed: Seed of the random pairs from which chance agreement is estimated.
         duplicate_free: Registers that hold each entity at most once.
         training_pairs: Random pairs drawn to estimate chance agreement.
+        engine: What scores the pairs: DuckDB in this process, or Spark.
     """
 
     fields: tuple[FieldSpec, ...]
@@ -100,6 +101,7 @@ class LinkageSpec:
     seed: int = 1
     duplicate_free: tuple[str, ...] = field(default=())
     training_pairs: int = 2_000_000
+    engine: Literal["duckdb", "spark"] = "duckdb"
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "fields", tuple(self.fields))
@@ -119,6 +121,8 @@ class LinkageSpec:
             )
         if self.threshold is not None and not 0 < self.threshold < 1:
             raise LinkageError("A threshold is a probability between 0 and 1 [setting: threshold]")
+        if self.engine not in ("duckdb", "spark"):
+            raise LinkageError("The engine is duckdb or spark [setting: engine]")
         if self.max_pairs < 1 or self.training_pairs < 1:
             raise LinkageError("Pair bounds must be at least 1 [setting: max_pairs, training_pairs]")
         self._check_blocking(set(names))
