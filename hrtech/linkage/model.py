@@ -2,8 +2,8 @@
 
 Splink 5, on DuckDB in memory or on Spark, does the work: chance agreement (u) from random pairs, agreement among
 matches (m) by expectation-maximisation under several training rules, so that each comparison is trained by a rule
-that does not fix it. The share of matches among all pairs is then the fixed point of its own expectation over the scored pairs (no
-recall has to be assumed). Sources: Fellegi and Sunter 1969; Linacre et al. 2022 (Splink).
+that does not fix it. The share of matches among all pairs is then the fixed point of its own expectation over the
+scored pairs (no recall has to be assumed). Sources: Fellegi and Sunter 1969; Linacre et al. 2022 (Splink).
 """
 
 import logging
