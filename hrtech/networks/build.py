@@ -24,6 +24,8 @@ _NODE_COLUMNS = [
     "entity_id", "name", "node_kind", "network_id", "community_id", "links", "own_flags", "own_weight",
     "exposure", "risk", "risk_low", "risk_high", "priority", *priority.TERMS,
 ]  # fmt: skip
+#: Partitions with other seeds that the communities are compared with.
+RESEEDS = 4
 _NO_BIDS = pd.DataFrame(columns=["tender_id", "entity_id", "category"])
 
 
@@ -107,7 +109,7 @@ def build_networks(
     owned = integrated_ownership(ownership, set(ids), least, rejects)
     shared = shared_values(attributes, ids, spec, rejects, _shared_owners(owned, ids, spec))
     offers = read_bids(_NO_BIDS if bids is None else bids, ids, spec, rejects)
-    flags = _flags(red_flags, set(ids), rejects)
+    flags = _flags(red_flags, ids, rejects)
     found = gather(shared, offers, ids, spec)
     edges = pd.concat([found.edges, _ownership_edges(owned, spec)], ignore_index=True)[EDGE_COLUMNS]
     nodes = _nodes(known, owned).merge(flags, on="entity_id", how="left")
@@ -127,7 +129,7 @@ def build_networks(
     )
     grouped = communities(
         len(ids), *(found.ties[name].to_numpy() for name in ("first", "second", "tie")),
-        resolution=spec.community_resolution, most=spec.max_community, seed=spec.seed,
+        resolution=spec.community_resolution, most=spec.max_community, seed=spec.seed, reseeds=RESEEDS,
     )  # fmt: skip
     nodes = _prioritised(nodes, ids, shared, found, owned)
     named = _community_ids(grouped, ids)
@@ -138,7 +140,7 @@ def build_networks(
     beneficial = owned.beneficial_owners
     return NetworkResult(
         nodes=nodes,
-        edges=edges.sort_values(["source", "target", "kind", "evidence"], ignore_index=True),
+        edges=_ordered(edges, graph.ids),
         discoveries=found.discoveries,
         co_bids=found.co_bids,
         networks=_networks(nodes),
@@ -153,10 +155,17 @@ def build_networks(
         hubs=_hubs(shared, spec),
         sensitivity=swings,
         stability=pd.DataFrame(
-            {"reseeds": [5], "adjusted_rand": [grouped.agreement], "refined": [grouped.refined]}
+            {"reseeds": [RESEEDS], "adjusted_rand": [grouped.agreement], "refined": [grouped.refined]}
         ),
         rejects=rejects.frame(),
     )
+
+
+def _ordered(edges: pd.DataFrame, ids: pd.Index) -> pd.DataFrame:
+    """Order edges by source, target, kind and evidence; nodes in the order of `ids`."""
+    keys = [pd.factorize(edges[name], sort=True)[0] for name in ("evidence", "kind")]
+    keys += [ids.get_indexer(pd.Index(edges[name])) for name in ("target", "source")]
+    return edges.iloc[np.lexsort(keys)].reset_index(drop=True)
 
 
 def _shared_owners(owned: Ownership, ids: pd.Index, spec: NetworkSpec) -> pd.DataFrame:
@@ -280,12 +289,13 @@ def _entities(entities: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame({"entity_id": frame["entity_id"].astype("str"), "name": name.astype("str")})
 
 
-def _flags(red_flags: pd.DataFrame, ids: set[str], rejects: Rejects) -> pd.DataFrame:
+def _flags(red_flags: pd.DataFrame, ids: pd.Index, rejects: Rejects) -> pd.DataFrame:
     """Return `entity_id, own_flags, own_weight` of flagged entities."""
     frame = numbered(red_flags, "red_flags", ("entity_id", "flag", "weight"))
     frame = frame.assign(entity_id=frame["entity_id"].astype("str"), weight=frame["weight"].astype("float64"))
     frame = frame.assign(certainty=match_probability(frame))
-    frame = rejects.split("red_flags", frame, ~frame["entity_id"].isin(ids), "the entity is unknown")
+    unknown = pd.Series(ids.get_indexer(pd.Index(frame["entity_id"])) < 0, index=frame.index)
+    frame = rejects.split("red_flags", frame, unknown, "the entity is unknown")
     outside = ~frame["weight"].between(0, 1)
     frame = rejects.split("red_flags", frame, outside, "the weight is blank or not between 0 and 1")
     outside = ~frame["certainty"].between(0, 1)

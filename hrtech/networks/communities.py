@@ -11,10 +11,11 @@ from typing import Final
 
 import numpy as np
 from scipy import sparse
+from scipy.sparse.csgraph import connected_components
 
 from hrtech.networks.pairs import Floats, Ints
 
-_ROUNDS: Final = 4
+_ROUNDS: Final = 2
 _HALVINGS: Final = 8
 
 
@@ -45,7 +46,7 @@ def communities(
     resolution: float,
     most: int,
     seed: int,
-    reseeds: int = 5,
+    reseeds: int = 4,
 ) -> Communities:
     """Group entities.
 
@@ -124,9 +125,14 @@ def leiden(graph: sparse.csr_array, resolution: float, seed: int, modularity: bo
 
     count = graph.shape[0]
     label = np.arange(count)
-    tied = np.flatnonzero(np.diff(graph.indptr))
+    # two that are tied to nobody else are joined or not by their tie alone
+    _, component = connected_components(graph, directed=False)
+    size = np.bincount(component, minlength=1)[component]
+    one, other, tie = _couples(graph, size == 2)
+    label[other[tie > resolution]] = one[tie > resolution]
+    tied = np.flatnonzero(size > 2)
     if not len(tied):
-        return label
+        return _in_order(label)
     part = sparse.csr_array(graph[tied][:, tied])
     part.sort_indices()
     _, found = leiden_csr(
@@ -141,6 +147,13 @@ def leiden(graph: sparse.csr_array, resolution: float, seed: int, modularity: bo
     )
     label[tied] = count + np.array([found[k] for k in range(len(tied))], dtype=np.int64)
     return _in_order(label)
+
+
+def _couples(graph: sparse.csr_array, chosen: np.ndarray) -> tuple[Ints, Ints, Floats]:
+    one = np.flatnonzero(chosen)
+    other, tie = graph.indices[graph.indptr[one]], graph.data[graph.indptr[one]]
+    first = one < other
+    return one[first], other[first], tie[first]
 
 
 def _in_order(label: Ints) -> Ints:

@@ -19,6 +19,7 @@ LONGEST: Final = 80
 MOST_SPELLINGS: Final = 6
 _MOST_ALIKE: Final = 12
 _ROWS: Final = 50_000
+_BITS: Final = 22
 
 
 def near_values(texts: pd.Series) -> Ints:
@@ -56,15 +57,28 @@ def _candidates(texts: pd.Series) -> tuple[Ints, Ints]:
         after = shifted.sum(axis=1, keepdims=True) - np.cumsum(shifted, axis=1)
         digit = (letters >= ord("0")) & (letters <= ord("9"))
         usable = (letters > 0) & ~digit
+        # either of two equal neighbours leaves the same form
+        usable[:, :-1] &= letters[:, :-1] != letters[:, 1:]
         row, _ = np.nonzero(usable)
         sums += [(before + after)[usable], keep.sum(axis=1)]
         owners += [part[row], part]
-    found = pd.DataFrame({"form": np.concatenate(sums), "owner": np.concatenate(owners)}).drop_duplicates()
+    forms, owner = _repeated(np.concatenate(sums), np.concatenate(owners))
+    found = pd.DataFrame({"form": forms, "owner": owner}).drop_duplicates()
     found = found.loc[found["form"].duplicated(keep=False)]
     group = found["form"].factorize()[0].astype(np.int64)
     first, second, _ = pairs_within(group, found["owner"].to_numpy(np.int64), _MOST_ALIKE)
     pairs = pd.DataFrame({"first": first, "second": second}).drop_duplicates()
     return pairs["first"].to_numpy(np.int64), pairs["second"].to_numpy(np.int64)
+
+
+def _repeated(forms: np.ndarray, owners: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Drop forms that surely occur once: those alone with their last bits, thrice with other bits."""
+    mask = np.uint64((1 << _BITS) - 1)
+    for shift in (0, _BITS, 63 - _BITS):
+        bucket = ((forms >> np.uint64(shift)) & mask).astype(np.int64)
+        several = np.bincount(bucket, minlength=1 << _BITS)[bucket] > 1
+        forms, owners = forms[several], owners[several]
+    return forms, owners
 
 
 def _one_slip(first: np.ndarray, second: np.ndarray) -> np.ndarray:

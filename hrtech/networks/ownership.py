@@ -76,17 +76,20 @@ def integrated_ownership(
         as_of: Day for which interests count; without it every interest that has an end has ended.
     """
     holdings = usable_holdings(ownership, entities, rejects, as_of)
-    holdings, cycles = _without_closed_circles(holdings, rejects)
-    holdings = holdings.drop(columns="row").reset_index(drop=True)
     found = structure(holdings)
+    kept, cycles = _without_closed_circles(found, holdings, rejects)
+    if len(kept) < len(holdings):
+        found = structure(kept)
+    holdings = kept.drop(columns="row").reset_index(drop=True)
     integrated = _integrated(found, threshold)
     owners, paths = _beneficial_owners(found, holdings, integrated)
     return Ownership(holdings, owners, cycles, paths, integrated, control(holdings))
 
 
-def _without_closed_circles(holdings: pd.DataFrame, rejects: Rejects) -> tuple[pd.DataFrame, pd.DataFrame]:
+def _without_closed_circles(
+    found: Structure, holdings: pd.DataFrame, rejects: Rejects
+) -> tuple[pd.DataFrame, pd.DataFrame]:
     """List circles; set aside the holdings inside those that leave nothing to anyone outside."""
-    found = structure(holdings)
     rows: list[tuple[str, str, bool]] = []
     inside = pd.Series(False, index=holdings.index)
     for members in found.circles:
