@@ -2,7 +2,7 @@
 
 `--data FILE` takes any CSV (blank is unknown, "0" is no, `;` stands between several values). Judged by
 `peers/metrics.py` over combinations of up to three attributes, errors over those that ten or more people truly hold.
-`--only aim` sets the records beside AIM and MST of private-PGM, for information.
+`--only aim` sets the records beside those of AIM, for information.
 """
 
 import tempfile

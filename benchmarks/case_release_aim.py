@@ -1,6 +1,6 @@
-"""CaseRelease beside AIM and MST, which fit by private-PGM: same file, epsilon, delta and judge. Printed on request.
+"""CaseRelease beside AIM, which fits by private-PGM: same file, epsilon, delta and judge. Printed on request.
 
-They are given every list of values, as their users would declare them; ours pays for those. A wide table is asked for
+AIM is given every list of values, as its users would declare them; ours pays for those. A wide table is asked for
 pairs of columns alone, because AIM scores every set of columns of its workload in every round.
 """
 
@@ -16,8 +16,7 @@ from hrtech.privacy.accounting import rho_of
 #: Seconds of the peer's own process, by the draws of ours that are repeated: `small`, `full`.
 LIMITS = (330, 1200)
 #: Share of rho for one-way counts as in AIM's paper, and so many rounds that a laptop gets through them.
-AIM = ("--algorithm", "aim", "--oneway", "0.06", "--rounds", "8")
-MST = ("--algorithm", "mst")
+AIM = ("--oneway", "0.06", "--rounds", "8")
 #: Columns of the product domain up to which AIM is asked for triples.
 FEW_COLUMNS = 12
 _FIGURES = {
@@ -33,14 +32,12 @@ def beside_private_pgm(one: Comparison, epsilons: tuple[float, ...]) -> Iterator
     limit = LIMITS[not small]
     for epsilon in epsilons:
         judged = [run.judged["records"] for run in one.runs(epsilon)]
-        for words in (AIM, MST):
-            asked = [*words, "--workload", str(_workload(one)), "--limit", str(limit)]
-            found = run_peer(
-                "aim", "aim.py", str(one.table.path), "--rho", repr(rho_of(epsilon, one.table.delta)), *asked
-            )
-            for name, told in _FIGURES.items():
-                ours = [j[name] for j in judged]
-                yield _figure(one, f"{told} at ε = {epsilon:g}", ours, name, words[1].upper(), found)
+        asked = [*AIM, "--workload", str(_workload(one)), "--limit", str(limit)]
+        rho = repr(rho_of(epsilon, one.table.delta))
+        found = run_peer("aim", "aim.py", str(one.table.path), "--rho", rho, *asked)
+        for name, told in _FIGURES.items():
+            ours = [j[name] for j in judged]
+            yield _figure(one, f"{told} at ε = {epsilon:g}", ours, name, found)
 
 
 def product_columns(one: Comparison) -> int:
@@ -54,11 +51,11 @@ def _workload(one: Comparison) -> int:
     return 3 if product_columns(one) <= FEW_COLUMNS else 2
 
 
-def _figure(one: Comparison, told: str, ours: list[float], name: str, peer: str, found: list[dict]) -> Figure:
+def _figure(one: Comparison, told: str, ours: list[float], name: str, found: list[dict]) -> Figure:
     mean = float(np.mean(ours))
     theirs = found[0]["synthetic"]["all"][name] if found and "synthetic" in found[0] else None
     ratio = mean / theirs if theirs else None
-    name = f"{one.table.name}: records, {told}, beside {peer} ({_reached(found)})"
+    name = f"{one.table.name}: records, {told}, beside AIM ({_reached(found)})"
     numbers = _short(mean), _short(theirs), _short(ratio)
     return Figure("aim", name, *numbers, None, len(ours), interval(ours), None)
 

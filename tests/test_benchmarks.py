@@ -150,10 +150,10 @@ def test_aim_is_judged_as_we_are_and_says_how_far_it_got(private_pgm, modules, m
 
     def peer(name, script, *words):
         asked.append(dict(zip(words[1::2], words[2::2], strict=True)))
-        return [run | {"synthetic": {"all": theirs}}] if asked[-1]["--algorithm"] == "aim" else []
+        return [run | {"synthetic": {"all": theirs}}] if len(asked) == 1 else []
 
     monkeypatch.setattr(aim, "run_peer", peer)
-    figures = list(aim.beside_private_pgm(one, (4.0,)))
+    figures = list(aim.beside_private_pgm(one, (4.0, 1.0)))
     assert [one["--workload"] for one in asked] == ["3", "3"] and float(asked[0]["--rho"]) > 0.1
     error, fabricated = figures[:2]
     assert error.peer == 8.0 and error.ratio == pytest.approx(error.ours / 8, rel=1e-3)

@@ -1,6 +1,6 @@
-"""Run AIM or MST of OpenDP, which fit by private-PGM, on a CSV and judge their records with metrics.py.
+"""Run AIM of OpenDP, which fits by private-PGM, on a CSV and judge its records with metrics.py.
 
-One JSON line a run. They need a product domain: values are declared from the file, and a column of several values
+One JSON line a run. It needs a product domain: values are declared from the file, and a column of several values
 becomes one yes or no for each. The budget is zCDP, for adding or removing a row; nothing takes a seed, so repeats are
 independent. After `--limit` seconds of work the last model that was fitted is judged, and the line says how far it got.
 """
@@ -21,7 +21,7 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import metrics
 import opendp.prelude as dp
 import pandas as pd
-from opendp.extras.mbi import AIM, MST, ContingencyTable, mirror_descent
+from opendp.extras.mbi import AIM, ContingencyTable, mirror_descent
 
 dp.enable_features("contrib")
 
@@ -66,12 +66,9 @@ class Run:
         self.says, self.rho = says, asked.rho
         self.done, self.error = None, None
         self.model, self.measured = None, []
-        if asked.algorithm == "mst":
-            algorithm = MST(estimator=self.fit, oneway_split=asked.oneway)
-        else:
-            algorithm = AIM(
-                estimator=self.fit, oneway_split=asked.oneway, queries=asked.workload, rounds=asked.rounds
-            )
+        algorithm = AIM(
+            estimator=self.fit, oneway_split=asked.oneway, queries=asked.workload, rounds=asked.rounds
+        )
         self.thread = threading.Thread(target=self.release, args=(algorithm,), daemon=True)
 
     def fit(self, domain, measured, *, potentials=None):
@@ -123,15 +120,12 @@ def main():
     ap = argparse.ArgumentParser(description=__doc__)
     ap.add_argument("csv")
     ap.add_argument("--rho", type=float, required=True)
-    ap.add_argument("--algorithm", choices=("aim", "mst"), default="aim")
     ap.add_argument("--length", type=int, default=3, help="of the combinations that are judged")
-    ap.add_argument("--workload", type=int, default=3, help="AIM: columns together that it is asked to keep")
+    ap.add_argument("--workload", type=int, default=3, help="columns together that it is asked to keep")
     ap.add_argument(
         "--oneway", type=float, default=None, help="share of rho for one-way counts; OpenDP's default"
     )
-    ap.add_argument(
-        "--rounds", type=int, default=None, help="AIM: rounds planned; by default 16 for each column"
-    )
+    ap.add_argument("--rounds", type=int, default=None, help="rounds planned; by default 16 for each column")
     ap.add_argument("--limit", type=float, default=1200, help="seconds of the process itself")
     ap.add_argument("--repeats", type=int, default=1)
     ap.add_argument("--sep", default=";")
@@ -145,7 +139,7 @@ def main():
         records = run.within(a.limit)
         measured = list(run.measured)
         out = {
-            "tool": f"{a.algorithm} of opendp {version('opendp')}, mbi {version('mbi')}",
+            "tool": f"AIM of opendp {version('opendp')}, mbi {version('mbi')}",
             "rho": a.rho,
             "repeat": repeat,
             "n": len(df),
