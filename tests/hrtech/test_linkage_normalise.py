@@ -16,8 +16,20 @@ from hrtech.linkage.normalise import fold, normalise, words_of
         ("company_name", "PT Laut Biru Tbk", "laut biru"),
         ("company_name", "Limited", "limited"),
         ("address", "12, High Street, North Road", "12 high st n rd"),
-        ("phone", "+44 (0)20 7946-0958", "4402079460958"),
+        ("company_name", "ООО «Ромашка»", "romashka"),
+        ("company_name", "Kowalski Sp. z o.o.", "kowalski"),
+        ("company_name", "Grupo Alfa S.A.B. de C.V.", "grupo alfa"),
+        ("company_name", "Akme OÜ", "akme"),
+        ("company_name", "Sunrise Co., Ltd.", "sunrise"),
+        ("company_name", "Amnesty UK", "amnesty uk"),
+        ("company_name", "Co Op Bank", "co op bank"),
+        ("person_name", "Сергей Иванов", "sergey ivanov"),
+        ("family_name", "Παπαδόπουλος", "papadopoylos"),
+        ("family_name", "Đorđević", "dordevic"),
+        ("phone", "+44 (0)20 7946-0958", "442079460958"),
+        ("phone", "0044 20 7946 0958", "442079460958"),
         ("phone", "0044 20", "4420"),
+        ("phone", "020 7946 0958", "2079460958"),
         ("email", " Info@Example.ORG ", "info@example.org"),
         ("date", "19801231", "1980-12-31"),
         ("date", "1980-12-31T08:00", "1980-12-31"),
@@ -52,3 +64,22 @@ def test_folding_is_idempotent(text):
 def test_words_are_sorted_and_distinct():
     words = words_of(pd.Series(["b a b", None], dtype="str"))
     assert words.tolist() == [["a", "b"], None]
+
+
+def test_a_region_makes_national_and_international_numbers_alike():
+    written = pd.Series(["020 7946 0958", "+44 20 7946 0958", "0044 (0)20 79460958", None, "12"], dtype="str")
+    assert normalise(written, "phone", "GB").tolist()[:3] == ["442079460958"] * 3
+    assert normalise(written, "phone", "GB").isna().tolist() == [False, False, False, True, False]
+    # the same digits are another number elsewhere, and a blank region says nothing
+    rows = pd.Series(["0171 234567", "0171 234567", "0171 234567"], index=[4, 5, 6], dtype="str")
+    where = pd.Series(["DE", "at", None], index=[4, 5, 6], dtype="str")
+    assert normalise(rows, "phone", where).to_dict() == {4: "49171234567", 5: "43171234567", 6: "171234567"}
+
+
+def test_names_in_other_scripts_compare_with_latin_ones():
+    import duckdb
+
+    for other, latin in (("Юрий Щербаков", "Yuri Shcherbakov"), ("Νίκος Παπαδόπουλος", "Nikos Papadopoulos")):
+        forms = normalise(pd.Series([other, latin], dtype="str"), "person_name").tolist()
+        ((similar,),) = duckdb.execute("select jaro_winkler_similarity(?, ?)", forms).fetchall()
+        assert similar >= 0.92
