@@ -1,28 +1,49 @@
 """EntityNetwork: entities, shared attributes, ownership and red flags → networks, owners and risk with its paths."""
 
+from datetime import UTC, datetime
+from typing import Literal
+
 import dagster as dg
 import pandas as pd
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from assets.casework import add_casework
 from assets.disclosure import Disclosure, add_disclosure
+from assets.entity_network_inputs import (
+    Listed,
+    Patterns,
+    Screening,
+    Standard,
+    add_lists,
+    add_patterns,
+    add_screens,
+    add_standards,
+)
 from assets.scaffold_studies import NetworkScaffolder
 from assets.settings import Settings
 from assets.study import Made, Output, Study, StudyAssets
 from hrtech.facts import facts_to_frame
-from hrtech.networks import NetworkSpec, build_networks
+from hrtech.networks import NetworkResult, NetworkSpec, build_networks
+from hrtech.networks.exports import FORMATS, export_network
+from hrtech.networks.flags import all_flags, offers, weighted
 from hrtech.networks.telling import linked_elsewhere, network_facts, network_report, shared_attributes
+from hrtech.networks.watch import add_snapshot, watch_list
+from hrtech.networks.why import answers
 
 TABLES = {
     "nodes": "Firms and owners with their network and risk.",
     "edges": "Links with their probability and evidence.",
     "networks": "Groups of linked firms and the flags in them.",
     "beneficial_owners": "Who owns at least the threshold through every chain.",
+    "ownership_paths": "Every chain from a beneficial owner down to a firm.",
+    "control": "Who can decide in a firm by votes or by declared means, apart from shares.",
     "cycles": "Circles of ownership.",
     "paths": "The paths that each risk is made of; contributions add up to it.",
     "hubs": "Values that too many share to link anyone.",
+    "red_flags_used": "Every red flag with its source and declared weight; those of weight 0 are shown only.",
     "rejects": "Rows of the inputs that could not be used, with the reason.",
 }
+EXPORTED = ("nodes", "edges", "paths", "beneficial_owners", "ownership_paths", "control")
 
 NO_OWNERSHIP = pd.DataFrame(
     columns=["owner_id", "company_id", "owner_name", "share_minimum", "share_maximum"]
@@ -43,7 +64,13 @@ class Entities(Settings):
 class EntityNetwork(Study):
     """Finds who shares what with whom, who owns whom, and where red flags reach."""
 
-    entities: Entities = Field(description="The entities.")
+    entities: Entities | None = Field(
+        default=None, description="The register of entities; not needed where the sources list them."
+    )
+    sources: list[Standard] = Field(
+        default=[],
+        description="Files in published standards: BODS 0.4, OCDS 1.1, FollowTheMoney, Transparency Engine's tables.",
+    )
     linked: str | None = Field(
         default=None, description="Entities of a linkage study, to tell who is in both registers."
     )
@@ -52,6 +79,28 @@ class EntityNetwork(Study):
     )
     ownership: str | None = Field(default=None, description="Asset with owners and shares: study/noun.")
     red_flags: str | None = Field(default=None, description="Asset with red flags: study/noun.")
+    flag_weights: dict[str, float] = Field(
+        default={},
+        description="Weight of flags that the sources raise, by flag or category, 0 to 1. Others count 0.",
+    )
+    lists: list[Listed] = Field(
+        default=[], description="Lists of sanctioned and exposed persons and firms that a linkage compared."
+    )
+    tenders: str | None = Field(default=None, description="Asset with tenders: study/noun.")
+    bids: str | None = Field(default=None, description="Asset with bids: study/noun.")
+    amendments: str | None = Field(
+        default=None, description="Asset with amendments of contracts: study/noun."
+    )
+    screens: Screening = Field(
+        default_factory=Screening, description="How procurement screens are computed, where bids are known."
+    )
+    patterns: Patterns = Field(
+        default_factory=Patterns, description="When shapes of ownership are flagged, where owners are known."
+    )
+    watched: int = Field(default=100, ge=1, le=10_000, description="Entities on the watch list.")
+    export: list[Literal["graphml", "json", "excel", "followthemoney"]] = Field(
+        default=[], description="Write the network as files, kept in the restricted store."
+    )
     max_attribute_degree: int = Field(
         default=20, ge=2, description="A value that more entities share links nobody."
     )
@@ -66,6 +115,14 @@ class EntityNetwork(Study):
         description="Release the headline counts under disclosure control; by default nothing leaves.",
     )
 
+    @model_validator(mode="after")
+    def _something_to_link(self) -> "EntityNetwork":
+        if self.entities is None and not self.sources:
+            raise ValueError("name entities (a register), sources (files in a published standard), or both")
+        if (self.bids is None) != (self.tenders is None):
+            raise ValueError("name tenders and bids together: a bid is compared within its tender's category")
+        return self
+
     def spec(self) -> NetworkSpec:
         """Return the settings as the science knows them."""
         return NetworkSpec(
@@ -79,7 +136,20 @@ class EntityNetwork(Study):
     def definitions(self, study: str, context: dg.ComponentLoadContext) -> dg.Definitions:
         """Build networks, ownership, risk, findings and pages."""
         assets = self.assets(study)
-        _networks(assets, self)
+        inputs = _Inputs(self)
+        if self.sources:
+            add_standards(
+                assets, self.sources, context.path if context.path.is_dir() else context.path.parent
+            )
+        if self.lists:
+            add_lists(assets, self.lists)
+        if (held := inputs.bids) is not None:
+            add_screens(assets, self.screens, *held)
+        if (owned := inputs.patterns) is not None:
+            id_column = self.entities.id_column if self.entities else "entity_id"
+            add_patterns(assets, self.patterns, owned, id_column, self.ownership_threshold)
+        _networks(assets, self, inputs)
+        _watch(assets, self)
         _findings(assets, self)
         add_casework(
             assets,
@@ -92,32 +162,146 @@ class EntityNetwork(Study):
         return assets.definitions()
 
 
-def _networks(assets: StudyAssets, study: EntityNetwork) -> None:
-    inputs = {"entities": study.entities.asset}
-    inputs |= {name: key for name in ("ownership", "red_flags", "linked") if (key := getattr(study, name))}
+class _Inputs:
+    """Which assets a study's settings name, by argument."""
 
+    def __init__(self, study: EntityNetwork) -> None:
+        self.study = study
+
+    @property
+    def bids(self) -> tuple[str, str, str | None] | None:
+        """Bids, tenders and amendments; the study's own assets before those of the sources."""
+        if self.study.bids and self.study.tenders:
+            return self.study.bids, self.study.tenders, self.study.amendments
+        if any(one.format == "ocds" for one in self.study.sources):
+            return "read_bids", "read_tenders", "read_amendments"
+        return None
+
+    @property
+    def patterns(self) -> dict[str, str] | None:
+        """Where ownership is known: the tables that patterns are found in."""
+        study = self.study
+        if study.ownership and study.entities:
+            found = {"entities": study.entities.asset, "ownership": study.ownership}
+            return found | ({"bids": study.bids} if study.bids else {})
+        if study.sources and not study.ownership:
+            names = ("entities", "ownership", "relationships", "unspecified", "bids", "activity")
+            return {name: f"read_{name}" for name in names}
+        return None
+
+    @property
+    def networks(self) -> dict[str, str]:
+        """All that a network is built of."""
+        study = self.study
+        found = {"entities": study.entities.asset} if study.entities else {}
+        found |= {name: key for name in ("ownership", "red_flags", "linked") if (key := getattr(study, name))}
+        if study.sources:
+            names = ("entities", "attributes", "ownership", "red_flags")
+            found |= {f"read_{name}": f"read_{name}" for name in names}
+        if study.lists:
+            found["listed_flags"] = "listed_flags"
+        if (held := self.bids) is not None:
+            found |= {"bids": held[0], "tenders": held[1], "screen_flags": "screen_flags"}
+        if self.patterns is not None:
+            found["pattern_flags"] = "pattern_flags"
+        return found
+
+
+def _networks(assets: StudyAssets, study: EntityNetwork, inputs: _Inputs) -> None:
     @assets.asset(
         *(Output(noun, words, about_entities=noun != "rejects") for noun, words in TABLES.items()),
         zone="restricted",
-        inputs=inputs,
+        inputs=inputs.networks,
         settings=study,
         kinds=("networkx",),
     )
-    def networks(context, entities, ownership=None, red_flags=None, linked=None):
+    def networks(context, linked=None, **frames: pd.DataFrame):
         """Link entities by what they share and own, and follow the flags."""
-        declared = study.entities
-        result = build_networks(
-            entities.rename(columns={declared.id_column: "entity_id", declared.name_column: "name"}),
-            shared_attributes(entities, declared.id_column, declared.attributes),
-            NO_OWNERSHIP if ownership is None else ownership,
-            NO_FLAGS if red_flags is None else red_flags,
-            study.spec(),
-        )
-        tables: dict[str, object] = {noun: getattr(result, noun) for noun in TABLES}
+        result, flags = _built(study, frames)
+        tables: dict[str, object] = {
+            noun: getattr(result, noun) for noun in TABLES if noun != "red_flags_used"
+        }
         if linked is not None:
             both = linked_elsewhere(linked, study.linked_register or assets.study)
             tables["nodes"] = result.nodes.assign(linked=result.nodes["entity_id"].isin(both))
+        tables["red_flags_used"] = flags
         return tables | {"rejects": Made(result.rejects, metadata={"rows_not_used": len(result.rejects)})}
+
+
+def _built(study: EntityNetwork, frames: dict[str, pd.DataFrame]) -> tuple[NetworkResult, pd.DataFrame]:
+    """Bring the inputs together and build the networks; return them and all flags, of which weight 0 counts nothing."""
+    entities, attributes, owners = [], [], []
+    flags = [
+        frames[name]
+        for name in ("red_flags", "listed_flags", "screen_flags", "pattern_flags")
+        if name in frames
+    ]
+    if study.entities is not None:
+        declared, table = study.entities, frames["entities"]
+        entities.append(table.rename(columns={declared.id_column: "entity_id", declared.name_column: "name"}))
+        attributes.append(shared_attributes(table, declared.id_column, declared.attributes))
+    if study.sources:
+        entities.append(frames["read_entities"])
+        attributes.append(frames["read_attributes"])
+        owners.append(frames["read_ownership"])
+        flags.append(weighted(frames["read_red_flags"], study.flag_weights))
+    if study.ownership:
+        owners.append(frames["ownership"])
+    known = pd.concat(entities, ignore_index=True) if len(entities) > 1 else entities[0]
+    if len(entities) > 1:
+        known = known.drop_duplicates("entity_id", ignore_index=True)
+    used = all_flags(flags)
+    result = build_networks(
+        known,
+        pd.concat(attributes, ignore_index=True),
+        pd.concat(owners, ignore_index=True) if owners else NO_OWNERSHIP,
+        used.loc[used["weight"] != 0],
+        study.spec(),
+        bids=offers(frames["bids"], frames["tenders"]) if "bids" in frames else None,
+    )
+    return result, used
+
+
+def _watch(assets: StudyAssets, study: EntityNetwork) -> None:
+    @assets.asset(
+        Output("watch_history", "Every watch list that differed from the one before.", about_entities=True),
+        Output(
+            "watch_list", "Who is new, has risen, fallen or gone since the last list.", about_entities=True
+        ),
+        Output(
+            "answers",
+            "Why each entity on the watch list is flagged, path by path in words.",
+            about_entities=True,
+        ),
+        zone="restricted",
+        inputs={noun: noun for noun in ("nodes", "edges", "paths", "red_flags_used")},
+        settings=study.watched,
+        resources=("restricted",),
+    )
+    def watch(context, nodes, edges, paths, red_flags_used):
+        """Compare the list with the last one that differed, and say why each is on it."""
+        files, key = context.resources.restricted.files(), (assets.study, "watch_history")
+        before = files.read(key) if files.exists(key) else None
+        history = add_snapshot(nodes, before, datetime.now(UTC), most=study.watched)
+        listed = watch_list(history)
+        return {
+            "watch_history": history,
+            "watch_list": listed,
+            "answers": answers(nodes, edges, paths, listed["entity_id"], red_flags_used),
+        }
+
+    if study.export:
+
+        @assets.asset(
+            Output("exports", "The network as files for other programs.", about_entities=True),
+            zone="restricted",
+            inputs={noun: noun for noun in (*EXPORTED, "red_flags_used", "watch_list")},
+            settings=study.export,
+            kinds=tuple(sorted({FORMATS[name][0].rsplit(".", 1)[-1] for name in study.export})),
+        )
+        def exports(context, **tables: pd.DataFrame):
+            """Write the files; they stay in the restricted store."""
+            return export_network(tables, study.export)
 
 
 def _findings(assets: StudyAssets, study: EntityNetwork) -> None:

@@ -5,7 +5,8 @@ sentence is one hop, from the flag to the entity that was asked about.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Final, Protocol
 
 import pandas as pd
@@ -30,6 +31,37 @@ class Scored(Protocol):
     @property
     def paths(self) -> pd.DataFrame:
         """Return `entity_id, source, hops, via, strength, contribution`."""
+
+
+@dataclass(frozen=True)
+class _Tables:
+    nodes: pd.DataFrame
+    edges: pd.DataFrame
+    paths: pd.DataFrame
+
+
+def answers(
+    nodes: pd.DataFrame,
+    edges: pd.DataFrame,
+    paths: pd.DataFrame,
+    entities: Iterable[str],
+    red_flags: pd.DataFrame | None = None,
+) -> pd.DataFrame:
+    """Answer for several entities: `entity_id, number, sentence, contribution, share`; see `why`."""
+    wanted = list(entities)
+    known = set(nodes["entity_id"])
+    mine = paths.loc[paths["entity_id"].isin(wanted)]
+    ids = {one for via in mine["via"] for one in chain(str(via))[0]}
+    near = edges.loc[edges["source"].isin(ids) & edges["target"].isin(ids)]
+    tables = _Tables(nodes, near, mine)
+    made = [why(tables, one, red_flags).assign(entity_id=one) for one in wanted if one in known]
+    columns = ["entity_id", "number", "sentence", "contribution", "share"]
+    filled = [frame for frame in made if len(frame)]
+    if not filled:
+        return pd.DataFrame(columns=columns).astype(
+            {"entity_id": "str", "sentence": "str", "number": "int64"}
+        )
+    return pd.concat(filled, ignore_index=True)[columns].astype({"entity_id": "str", "sentence": "str"})
 
 
 def why(

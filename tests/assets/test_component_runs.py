@@ -130,7 +130,8 @@ NOUNS = {
         "public": "",
     },
     "network": {
-        "restricted": "beneficial_owners casework cycles edges findings hubs networks nodes paths rejects",
+        "restricted": "answers beneficial_owners casework control cycles edges findings hubs networks nodes "
+        "ownership_paths paths pattern_flags red_flags_used rejects watch_history watch_list",
         "released": "facts report",
         "public": "",
     },
