@@ -51,6 +51,14 @@ class LinkageField(Settings):
         default=None,
         description="Agreement on a rare value counts for more than on a common one; by kind if not said.",
     )
+    region: str | None = Field(
+        default=None,
+        pattern="^[A-Z]{2}$",
+        description="Of a phone: country of numbers without a country code, such as GB.",
+    )
+    region_columns: dict[str, str] = Field(
+        default={}, description="Of a phone: register → its column with that country; before region."
+    )
 
 
 class Truth(Settings):
@@ -123,6 +131,12 @@ class EntityLinkage(Study):
                 )
             for field in self.fields:
                 column = field.columns.get(name) if field.columns else field.name
+                country = field.region_columns.get(name)
+                if country is not None and country not in read:
+                    raise ValueError(
+                        f"register {name} reads no column '{country}' with the country of the field {field.name}: name "
+                        "the right one under region_columns"
+                    )
                 if column is not None and column not in read:
                     raise ValueError(
                         f"register {name} reads no column '{column}' for the field {field.name}: name the right one "
@@ -134,7 +148,14 @@ class EntityLinkage(Study):
         """Return the settings as the science knows them."""
         return LinkageSpec(
             fields=tuple(
-                FieldSpec(field.name, field.kind, field.columns or "", field.term_frequency)
+                FieldSpec(
+                    field.name,
+                    field.kind,
+                    field.columns or "",
+                    field.term_frequency,
+                    region=field.region or "",
+                    region_columns=field.region_columns or "",
+                )
                 for field in self.fields
             ),
             mode=self.mode,

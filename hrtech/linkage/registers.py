@@ -55,7 +55,7 @@ def prepare(registers: Mapping[str, pd.DataFrame], spec: LinkageSpec) -> Prepare
                     "Name the right column, or leave the register out of the field [setting: fields.columns]"
                 )
             raw = frame[column].reset_index(drop=True)
-            table[one.name] = normalise(raw, one.kind)
+            table[one.name] = normalise(raw, one.kind, _region(register, frame, one))
             if lost := int(
                 (raw.notna() & (raw.astype("str").str.strip() != "") & table[one.name].isna()).sum()
             ):
@@ -74,6 +74,20 @@ def prepare(registers: Mapping[str, pd.DataFrame], spec: LinkageSpec) -> Prepare
         )
     kept = ["register", "record_id", *(one.name for one in usable)]
     return Prepared(records[kept], usable, tuple(registers), tuple(notes))
+
+
+def _region(register: str, frame: pd.DataFrame, one: FieldSpec) -> pd.Series | str | None:
+    """Return where the phone numbers of a register are from, as far as that was declared."""
+    given = one.region_columns
+    column = given if isinstance(given, str) else given.get(register, "")
+    if not column:
+        return (one.region if isinstance(one.region, str) else one.region.get(register)) or None
+    if column not in frame.columns:
+        raise LinkageError(
+            f"Register '{register}' has no column '{column}' with the country of field '{one.name}'. Name the right "
+            "column [setting: fields.region_columns]"
+        )
+    return frame[column].reset_index(drop=True)
 
 
 def _check_registers(registers: Mapping[str, pd.DataFrame], spec: LinkageSpec) -> None:

@@ -45,6 +45,9 @@ class FieldSpec:
             name, but also a date that stands for unknown, or the phone of an agent). Categories have no such weight.
         essential: Whether records are only joined when alike in it (or blank), whatever else agrees: a
             shared office makes no firm another. None: only for company names.
+        region: For phones: country of numbers without a country code (ISO 3166-1, two letters), of each register or
+            one for all.
+        region_columns: For phones: column with that country, of each register or one name for all; before `region`.
     """
 
     name: str
@@ -52,6 +55,8 @@ class FieldSpec:
     columns: Mapping[str, str] | str = ""
     term_frequency: bool = True
     essential: bool | None = None
+    region: Mapping[str, str] | str = ""
+    region_columns: Mapping[str, str] | str = ""
 
     def __post_init__(self) -> None:
         if not FIELD_NAME.fullmatch(self.name) or "__" in self.name or self.name in RESERVED:
@@ -63,6 +68,17 @@ class FieldSpec:
             raise LinkageError(
                 f"Field '{self.name}' has the unknown kind '{self.kind}'. Use one of "
                 f"{', '.join(get_args(FieldKind))} [setting: fields.kind]"
+            )
+
+        regions = [self.region] if isinstance(self.region, str) else list(self.region.values())
+        if any(one and not re.fullmatch("[A-Z]{2}", one) for one in regions):
+            raise LinkageError(
+                f"Field '{self.name}' has a region that is no country code. Write two capitals of ISO 3166-1, such as "
+                "GB [setting: fields.region]"
+            )
+        if self.kind != "phone" and (self.region or self.region_columns):
+            raise LinkageError(
+                f"Field '{self.name}' is no phone, and only phones have a region [setting: fields.region]"
             )
 
     def column(self, register: str) -> str | None:

@@ -10,6 +10,8 @@ from hrtech_dagster.casework_pages import judgement_frame
 from resources.judged import JUDGEMENTS
 from resources.lake import read_table, write_table
 
+pytestmark = pytest.mark.slow
+
 COLUMNS = [
     {"name": "record_id", "role": "identifier", "unique": True},
     {"name": "given_name", "role": "text"},
@@ -31,18 +33,34 @@ PEOPLE = {
         {"name": "national_id", "kind": "identifier"},
         {"name": "gender", "kind": "category"},
     ],
-    "review": 8,
-    "review_drawn": 3,
+    "review": 4,
+    "review_drawn": 2,
 }
 
 
-@pytest.fixture
-def linked(project):
-    project.study("world", "MockData", **WORLD)
-    project.study("people", "EntityLinkage", **PEOPLE)
-    result = project.run("world/case_records", "people")
-    assert result.success, failures(result)
-    return result
+@pytest.fixture(scope="module")
+def run_once(tmp_path_factory):
+    """A project whose linkage ran once; the tests of this module go on from there, in their order."""
+    import sys
+
+    from studies import Project
+
+    from hrtech_dagster.demo import instance_settings
+    from resources.home import prepare_home
+
+    with pytest.MonkeyPatch.context() as patch:
+        folder = tmp_path_factory.mktemp("people")
+        home = folder / "home"
+        patch.setenv("HRTECH_HOME", str(home))
+        patch.setenv("DAGSTER_HOME", str(home / "dagster"))
+        patch.setattr(sys, "path", list(sys.path))
+        prepare_home(home, instance_settings())
+        project = Project(folder / "project")
+        project.study("world", "MockData", **WORLD)
+        project.study("people", "EntityLinkage", **PEOPLE)
+        result = project.run("world/case_records", "people")
+        assert result.success, failures(result)
+        yield project, home
 
 
 def judge(home, pair, decision, reason="The same scar is described"):
@@ -57,78 +75,8 @@ def entity_of(home):
     return frame.set_index("record_id")["entity_id"]
 
 
-def test_a_judgement_makes_the_linkage_stale_and_holds_in_every_run_after_it(project, home, linked):
-    assert not {name for name in project.stale() if name.startswith("people/")}
-    queue = read_table(home, "restricted", ("people", "review"))
-    assert len(queue) > 5
-    before = entity_of(home)
-    joined = queue[queue["joined"]].iloc[0]
-    apart = queue[~queue["joined"]].iloc[0]
-    judge(home, joined, "different")
-    judge(home, apart, "same")
-    stale = project.stale()
-    assert stale["people/judgements"] == "its file changed" and "people/entities" in stale
-    for _ in range(2):
-        result = project.run("people")
-        assert result.success, failures(result)
-        now = entity_of(home)
-        assert now[joined["record_l"]] != now[joined["record_r"]]
-        assert now[apart["record_l"]] == now[apart["record_r"]]
-    # everybody else keeps the id that they had
-    touched = {before[row[side]] for row in (joined, apart) for side in ("record_l", "record_r")}
-    others = before[~before.isin(touched)]
-    assert now[others.index].equals(others)
-    changes = read_table(home, "restricted", ("people", "changes"))
-    assert {"split", "merged"} <= set(changes["kind"]) and changes["changed_at"].nunique() == 1
-    asked = read_table(home, "restricted", ("people", "review"))
-    for row in (joined, apart):
-        assert row["pair_id"] not in set(asked["pair_id"])
-    measured = read_table(home, "restricted", ("people", "judged_quality")).set_index("measure")
-    assert measured.loc["precision on judged pairs", ["right", "pairs"]].tolist() == [0, 1]
-
-    judge(home, joined, "take back")
-    judge(home, apart, "take back")
-    result = project.run("people")
-    assert result.success, failures(result)
-    log = read_table(home, "restricted", ("people", "judgements"))
-    assert sorted(log["status"]) == ["taken back", "taken back", "takes back", "takes back"]
-    again = entity_of(home)
-    assert (again.groupby(before).nunique() == 1).all() and again.nunique() == before.nunique()
-
-
-def test_a_run_that_fails_loses_no_id(project, home, linked):
-    before = entity_of(home)
-    judge(home, read_table(home, "restricted", ("people", "review")).iloc[0], "same")
-    project.study("people", "EntityLinkage", **(PEOPLE | {"max_pairs": 1}))
-    failed = project.run("people")
-    assert not failed.success and "above the bound of 1" in "".join(failures(failed).values())
-    assert entity_of(home).equals(before)
-    project.study("people", "EntityLinkage", **PEOPLE)
-    result = project.run("people")
-    assert result.success, failures(result)
-    assert (entity_of(home).reindex(before.index) == before).mean() > 0.95
-
-
-def test_a_file_of_decisions_holds_and_a_wrong_one_is_refused(project, home, linked):
-    pair = read_table(home, "restricted", ("people", "review")).query("joined").iloc[0]
-    head = "register_l,record_l,register_r,record_r,decision,judged_by,judged_at,reason\n"
-    row = f"records,{pair['record_l']},records,{pair['record_r']},different,Bo,2026-03-01,"
-    project.file("decisions.csv", f"{head}{row}other scar\n")
-    given = PEOPLE | {"judgements": "decisions.csv", "simulated": False}
-    project.study("people", "EntityLinkage", **given)
-    result = project.run("people")
-    assert result.success, failures(result)
-    now = entity_of(home)
-    assert now[pair["record_l"]] != now[pair["record_r"]]
-    told = plain(materialised(result)["people/judgements"].metadata)
-    assert (told["decisions"], told["standing"], told["not_usable"]) == (1, 1, 0)
-    project.file("decisions.csv", f"{head}{row.replace('different', 'perhaps')}other scar\n")
-    refused = project.run("people")
-    assert "row 2, column decision: it is none of same" in "".join(failures(refused).values())
-    assert "perhaps" not in "".join(failures(refused).values())
-
-
-def test_every_pair_of_the_queue_has_a_page_with_its_records_weights_and_form(home, linked):
+def test_every_pair_of_the_queue_has_a_page_with_its_records_weights_and_form(run_once):
+    _, home = run_once
     queue = read_table(home, "restricted", ("people", "review"))
     pairs = read_table(home, "restricted", ("people", "match_weights"))
     pages = read_table(home, "restricted", ("people", "casework")).set_index("path")["content"]
@@ -154,3 +102,65 @@ def test_every_pair_of_the_queue_has_a_page_with_its_records_weights_and_form(ho
     for path in pages.index[pages.index.str.startswith(("pairs/", "entities/"))]:
         for link in re.findall(r'href="\.\./([a-z0-9/-]+\.html)"', bytes(pages[path]).decode()):
             assert link in pages.index, (path, link)
+
+
+def test_a_judgement_holds_in_every_run_after_it_until_it_is_taken_back(run_once):
+    project, home = run_once
+    assert not {name for name in project.stale() if name.startswith("people/")}
+    queue = read_table(home, "restricted", ("people", "review"))
+    before = entity_of(home)
+    joined = queue[queue["joined"]].iloc[0]
+    apart = queue[~queue["joined"]].iloc[0]
+    judge(home, joined, "different")
+    judge(home, apart, "same")
+    stale = project.stale()
+    assert stale["people/judgements"] == "its file changed" and "people/entities" in stale
+    result = project.run("people")
+    assert result.success, failures(result)
+    now = entity_of(home)
+    assert now[joined["record_l"]] != now[joined["record_r"]]
+    assert now[apart["record_l"]] == now[apart["record_r"]]
+    # everybody else keeps the id that they had
+    touched = {before[row[side]] for row in (joined, apart) for side in ("record_l", "record_r")}
+    others = before[~before.isin(touched)]
+    assert now[others.index].equals(others)
+    changes = read_table(home, "restricted", ("people", "changes"))
+    assert {"split", "merged"} <= set(changes["kind"]) and changes["changed_at"].nunique() == 1
+    asked = read_table(home, "restricted", ("people", "review"))
+    assert not {joined["pair_id"], apart["pair_id"]} & set(asked["pair_id"])
+    measured = read_table(home, "restricted", ("people", "judged_quality")).set_index("measure")
+    assert measured.loc["precision on judged pairs", ["right", "pairs"]].tolist() == [0, 1]
+
+    judge(home, joined, "take back")
+    judge(home, apart, "take back")
+    # a run that fails in between loses nothing
+    project.study("people", "EntityLinkage", **(PEOPLE | {"max_pairs": 1}))
+    failed = project.run("people")
+    assert not failed.success and "blocking rule" in "".join(failures(failed).values())
+    assert entity_of(home).equals(now)
+    project.study("people", "EntityLinkage", **PEOPLE)
+    result = project.run("people")
+    assert result.success, failures(result)
+    log = read_table(home, "restricted", ("people", "judgements"))
+    assert sorted(log["status"]) == ["taken back", "taken back", "takes back", "takes back"]
+    again = entity_of(home)
+    assert (again.groupby(before).nunique() == 1).all() and again.nunique() == before.nunique()
+    assert again[others.index].equals(others)
+
+
+def test_a_file_of_decisions_is_read_and_a_wrong_one_is_refused(run_once):
+    project, home = run_once
+    pair = read_table(home, "restricted", ("people", "review")).query("joined").iloc[0]
+    head = "register_l,record_l,register_r,record_r,decision,judged_by,judged_at,reason\n"
+    row = f"records,{pair['record_l']},records,{pair['record_r']},different,Bo,2026-03-01,other scar\n"
+    project.file("decisions.csv", head + row)
+    project.study("people", "EntityLinkage", **(PEOPLE | {"judgements": "decisions.csv", "simulated": False}))
+    result = project.run("people/judgements_of_file", "people/judgements")
+    assert result.success, failures(result)
+    log = read_table(home, "restricted", ("people", "judgements"))
+    assert set(log.loc[log["given_by"] == "file", "status"]) == {"stands"}
+    assert plain(materialised(result)["people/judgements"].metadata)["standing"] == 1
+    project.file("decisions.csv", f"{head}{row.replace('different', 'perhaps')}")
+    refused = project.run("people/judgements_of_file", "people/judgements")
+    assert "row 2, column decision: it is none of same" in "".join(failures(refused).values())
+    assert "perhaps" not in "".join(failures(refused).values())

@@ -4,6 +4,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hrtech.linkage.normalise import fold, normalise, words_of
+from hrtech.linkage.registers import prepare
+from hrtech.linkage.spec import FieldSpec, LinkageError, LinkageSpec
 
 
 @pytest.mark.parametrize(
@@ -83,3 +85,20 @@ def test_names_in_other_scripts_compare_with_latin_ones():
         forms = normalise(pd.Series([other, latin], dtype="str"), "person_name").tolist()
         ((similar,),) = duckdb.execute("select jaro_winkler_similarity(?, ?)", forms).fetchall()
         assert similar >= 0.92
+
+
+def test_registers_know_the_region_of_their_phone_numbers():
+    frame = pd.DataFrame({"id": ["1", "2"], "tel": ["0171 234567", "0171 234567"], "land": ["AT", None]})
+
+    def phones(**more):
+        spec = LinkageSpec((FieldSpec("tel", "phone", **more),), mode="deduplicate", id_columns="id")
+        return prepare({"firms": frame}, spec).records["tel"].tolist()
+
+    assert phones(region="DE") == ["49171234567"] * 2
+    assert phones(region_columns={"firms": "land"}) == ["43171234567", "171234567"]
+    with pytest.raises(LinkageError, match="'firms' has no column 'country'"):
+        phones(region_columns="country")
+    with pytest.raises(LinkageError, match="no country code"):
+        FieldSpec("tel", "phone", region="Germany")
+    with pytest.raises(LinkageError, match="is no phone"):
+        FieldSpec("name", "person_name", region="DE")
