@@ -26,6 +26,8 @@ from hrtech.linkage.identity import changes_since, keep_ids, used_ids
 from hrtech.linkage.judged_quality import draw_pairs, judged_quality
 from hrtech.linkage.judgements import standing
 from hrtech.linkage.review import find_contradictions, review_queue
+from hrtech.linkage.encoding import ENCODING
+from hrtech.linkage.engine import EngineName
 from hrtech.linkage.telling import linkage_facts, linkage_report, linked_records, settings_table
 
 
@@ -91,6 +93,10 @@ class EntityLinkage(Study):
         lt=1,
         description="Match probability from which records are joined; chosen if not given.",
     )
+    engine: EngineName = Field(
+        default="duckdb",
+        description="What scores the pairs: duckdb in this process, or spark (as Spark's own configuration says).",
+    )
     max_pairs: int = Field(
         default=20_000_000, ge=1, description="Refuse rules that make more pairs than this."
     )
@@ -129,6 +135,8 @@ class EntityLinkage(Study):
                     f"register {name} reads no column '{register.id_column}': name the column that tells its records "
                     "apart as its id_column"
                 )
+            if any(field.kind == "encoded" for field in self.fields):
+                _check_encoded(name, register)
             for field in self.fields:
                 column = field.columns.get(name) if field.columns else field.name
                 country = field.region_columns.get(name)
@@ -163,6 +171,7 @@ class EntityLinkage(Study):
             blocking=None if self.blocking is None else tuple(tuple(rule) for rule in self.blocking),
             threshold=self.threshold,
             max_pairs=self.max_pairs,
+            engine=self.engine,
             seed=self.seed,
             duplicate_free=tuple(self.duplicate_free),
         )
@@ -187,6 +196,19 @@ class EntityLinkage(Study):
         if self.disclose is not None:
             add_disclosure(assets, self.disclose, self.title, linkage_report)
         return assets.definitions()
+
+
+def _check_encoded(name: str, register: Register) -> None:
+    """Refuse encodings as open data, and files of them that are read in part."""
+    if register.source.zone != "restricted":
+        raise ValueError(
+            f"register {name} has the zone {register.source.zone}, but encodings are pseudonyms of people and not "
+            "anonymous: leave its zone at restricted"
+        )
+    if not any(column.name == ENCODING and column.role != "leave_out" for column in register.source.columns):
+        raise ValueError(
+            f"register {name} reads no column '{ENCODING}', which says how it was encoded: add it with the role text"
+        )
 
 
 def _link(assets: StudyAssets, study: EntityLinkage) -> None:

@@ -33,6 +33,7 @@ _SPARK_FUNCTIONS: Final = (
 SPARK_SETTINGS: Final[Mapping[str, str]] = MappingProxyType(
     {
         "spark.ui.enabled": "false",
+        "spark.ui.showConsoleProgress": "false",
         "spark.sql.shuffle.partitions": "8",
         "spark.sql.session.timeZone": "UTC",
         # what does not fit into memory is put on disk encrypted
