@@ -139,7 +139,19 @@ class DataTable:
 
 @dataclass(frozen=True)
 class Node:
-    """A node of a network at its place, `x` and `y` in any units; `highlighted` ones are drawn stronger."""
+    """A node of a network at its place.
+
+    Attributes:
+        node_id: Its id.
+        label: Its name.
+        x: Place, in any units.
+        y: Place.
+        kind: What it is; decides the colour.
+        highlighted: Drawn stronger.
+        rank: Nodes of lower rank are labelled first where there is not room for all.
+        group: Nodes of one group are drawn on one ground.
+        details: What is told of it when it is chosen, a sentence each.
+    """
 
     node_id: str
     label: str
@@ -147,16 +159,30 @@ class Node:
     y: float
     kind: str = ""
     highlighted: bool = False
+    rank: int = 0
+    group: str = ""
+    details: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Edge:
-    """A link of a network; `directed` draws an arrow towards `target`."""
+    """A link of a network.
+
+    Attributes:
+        source: Node.
+        target: Node.
+        label: What kind of link it is.
+        directed: Draws an arrow towards `target`.
+        strength: Probability of the link, where it has one.
+        details: Its evidence, told when one of its nodes is chosen.
+    """
 
     source: str
     target: str
     label: str = ""
     directed: bool = False
+    strength: float | None = None
+    details: str = ""
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ import pandas as pd
 from hrtech.facts import Report, facts_from_frame, index_facts
 from hrtech.pages.draw import vega_bundle
 from hrtech.pages.errors import PageError
-from hrtech.pages.evidence import Files, pages_frame, static_file
+from hrtech.pages.evidence import Files, pages_frame, site_script, static_file
 from hrtech.pages.kit import Kit, script_bytes, templates
 from hrtech.pages.promises import promise_view, release_view
 from hrtech.pages.provenance import Lineage, Origin
@@ -67,7 +67,7 @@ def render_casework(
     body = kit.body(report, live=interactive)
     out: Files = dict(body.files)
     out["assets/site.css"] = ("text/css; charset=utf-8", static_file("site.css"))
-    out["assets/site.js"] = ("text/javascript; charset=utf-8", static_file("site.js"))
+    out["assets/site.js"] = ("text/javascript; charset=utf-8", site_script())
     charts = ""
     if body.charts:
         charts = "data/charts.js"

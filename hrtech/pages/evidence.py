@@ -154,6 +154,11 @@ def static_file(name: str) -> bytes:
     return files("hrtech.pages").joinpath("static", name).read_bytes()
 
 
+def site_script() -> bytes:
+    """The pages' script: live charts and networks that can be looked at."""
+    return static_file("site.js") + b"\n" + static_file("network.js")
+
+
 def _sequence(origin: Origin) -> int:
     return origin.ledger_sequence if origin.ledger_sequence is not None else -1
 
@@ -170,7 +175,7 @@ def _kit(told: Mapping[str, Fact], assets: Lineage, root: str) -> Kit:
 
 def _static(interactive: bool) -> Files:
     out: Files = {"assets/site.css": ("text/css; charset=utf-8", static_file("site.css"))}
-    out["assets/site.js"] = (_SCRIPT, static_file("site.js"))
+    out["assets/site.js"] = (_SCRIPT, site_script())
     if interactive:
         out["assets/vega.js"] = (_SCRIPT, vega_bundle())
         out["assets/vega.LICENSE.txt"] = ("text/plain; charset=utf-8", static_file("vega.LICENSE.txt"))

@@ -137,8 +137,49 @@ def test_a_network_is_drawn_with_labels_escaped_and_told_as_tables():
     svg = draw_network(network, prefix="n")
     root = ElementTree.fromstring(svg)
     assert root.get("aria-label") == "Two nodes." and "<b>" not in svg
-    assert [t.text for t in root.iter("{http://www.w3.org/2000/svg}text")] == ["owns", "<b>&", "Two"]
+    assert [t.text for t in root.iter("{http://www.w3.org/2000/svg}text")] == ["owns", "Two", "<b>&"]
     assert network_tables(network)[1] == ("Links", ["From", "To", "Link"], [["<b>&", "Two", "owns"]])
+
+
+def crowd(size: int, groups: int = 5) -> Network:
+    nodes = tuple(
+        Node(str(k), f"Firm number {k}", float(k % 25), float(k // 25), "Firm", rank=k, group=str(k % groups))
+        for k in range(size)
+    )
+    edges = tuple(Edge(str(k), str(k + 1), "phone", strength=0.5, details="a phone") for k in range(size - 1))
+    return Network("Crowd", nodes, edges, "Many.")
+
+
+@pytest.mark.parametrize("size", [10, 100, 1000])
+def test_labels_that_are_shown_do_not_lie_on_each_other(size):
+    root = ElementTree.fromstring(draw_network(crowd(size), prefix="n"))
+    texts = [t for t in root.iter("{http://www.w3.org/2000/svg}text") if t.get("data-of")]
+    shown = [t for t in texts if t.get("display") != "none"]
+    assert len(texts) == size and len(shown) >= 4
+    assert shown[0].get("data-of") == "0"
+    boxes = []
+    for text in shown:
+        x, width = float(text.get("x")), 6.5 * len(text.text)
+        left = x - width if text.get("text-anchor") == "end" else x
+        boxes.append((left, left + width, float(text.get("y"))))
+    for k, (left, right, y) in enumerate(boxes):
+        assert all(right < a or b < left or abs(y - c) >= 14 for a, b, c in boxes[:k])
+
+
+def test_nodes_are_smaller_where_they_are_many():
+    def radius(size):
+        root = ElementTree.fromstring(draw_network(crowd(size), prefix="n"))
+        return float(next(root.iter("{http://www.w3.org/2000/svg}circle")).get("r"))
+
+    assert radius(10) > radius(300) > radius(1000) >= 3
+
+
+def test_groups_lie_on_a_ground_and_evidence_is_at_hand():
+    root = ElementTree.fromstring(draw_network(crowd(20, 2), prefix="n"))
+    assert len([p for p in root.iter("{http://www.w3.org/2000/svg}path") if p.get("class") == "ground"]) == 2
+    line = next(root.iter("{http://www.w3.org/2000/svg}line"))
+    assert (line.get("data-details"), line.get("data-strength")) == ("a phone", "0.500")
+    assert network_tables(crowd(3))[1][1] == ["From", "To", "Link", "Evidence"]
 
 
 def test_networks_without_extent_are_drawn():
