@@ -22,12 +22,12 @@ from hrtech.linkage import (
     evaluate_linkage,
     link_registers,
 )
+from hrtech.linkage.encoding import ENCODING
+from hrtech.linkage.engine import EngineName
 from hrtech.linkage.identity import changes_since, keep_ids, used_ids
 from hrtech.linkage.judged_quality import draw_pairs, judged_quality
 from hrtech.linkage.judgements import standing
 from hrtech.linkage.review import find_contradictions, review_queue
-from hrtech.linkage.encoding import ENCODING
-from hrtech.linkage.engine import EngineName
 from hrtech.linkage.telling import linkage_facts, linkage_report, linked_records, settings_table
 
 
