@@ -16,10 +16,11 @@ from typing import Final
 import numpy as np
 import pandas as pd
 
+from hrtech.networks.links import EDGE_COLUMNS
 from hrtech.networks.milieux import milieux
 from hrtech.networks.multiple import false_discovery_rates
 from hrtech.networks.pairs import Floats, Ints, pairs_within
-from hrtech.networks.spec import Rejects, numbered
+from hrtech.networks.spec import NetworkSpec, Rejects, numbered
 
 #: Weights are rounded to steps of this many nats, for the pair as for chance, so that their sums can be counted.
 STEP: Final = 0.5
@@ -355,3 +356,25 @@ def _told(codes: _Codes, found: pd.DataFrame, relation: str, family: float, most
         columns=_LINKS,
     )
     return told.loc[p <= most_p]
+
+
+def activity_edges(links: pd.DataFrame, spec: NetworkSpec) -> pd.DataFrame:
+    """Return the discoveries among links of activity as links of a network, with the columns `EDGE_COLUMNS`.
+
+    A discovery is a tie with probability 1 − q times the confidence that acting together is a tie.
+    """
+    found = links.loc[links["q_value"] <= spec.false_discovery_rate]
+    return pd.DataFrame(
+        {
+            "source": found["source"].astype("str"),
+            "target": found["target"].astype("str"),
+            "kind": found["relation"].astype("str"),
+            "values": found["shared"].astype("int64"),
+            "probability": spec.activity_confidence * (1 - found["q_value"]),
+            "evidence": found["evidence"].astype("str"),
+            "p": found["p_value"],
+            "q": found["q_value"],
+            "family": "all pairs of entities, " + found["relation"].astype("str"),
+        },
+        columns=EDGE_COLUMNS,
+    ).reset_index(drop=True)

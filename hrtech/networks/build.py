@@ -9,6 +9,7 @@ from scipy import sparse
 from scipy.sparse.csgraph import connected_components
 
 from hrtech.networks import priority
+from hrtech.networks.activity import activity_edges, activity_links
 from hrtech.networks.bidding import read_bids
 from hrtech.networks.communities import Communities, communities
 from hrtech.networks.evidence import OWNER, Evidence, gather
@@ -26,6 +27,7 @@ _NODE_COLUMNS = [
 ]  # fmt: skip
 #: Partitions with other seeds that the communities are compared with.
 RESEEDS = 4
+_NO_ACTS = pd.DataFrame(columns=["entity_id", "attribute", "value", "period"])
 _NO_BIDS = pd.DataFrame(columns=["tender_id", "entity_id", "category"])
 
 
@@ -43,6 +45,8 @@ class NetworkResult:
             evidence is by chance; `q` is set where it is a discovery of a family.
         discoveries: `source, target, kind` (`co-bid`: more tenders in common than chance explains; `agreement`: several
             kinds of evidence), `kinds, evidence, p, q, family`. A discovery is dependence, not guilt.
+        activity: Pairs that begin the same things together or one after the other with some evidence (p up to 0.01):
+            `source, target, relation, shared, expected, p_value, q_value, evidence`.
         co_bids: Co-bids with some evidence (p up to 0.05, or discovered): `source, target, category, together,
             bids_source, bids_target, tenders, spread, p_together, q_together, p_close, p, evidence`.
         networks: `network_id, entities, owners, flagged, flags, flags_per_entity, share_flagged, max_risk`.
@@ -64,6 +68,7 @@ class NetworkResult:
     edges: pd.DataFrame
     discoveries: pd.DataFrame
     co_bids: pd.DataFrame
+    activity: pd.DataFrame
     networks: pd.DataFrame
     communities: pd.DataFrame
     beneficial_owners: pd.DataFrame
@@ -85,6 +90,7 @@ def build_networks(
     spec: NetworkSpec | None = None,
     *,
     bids: pd.DataFrame | None = None,
+    activity: pd.DataFrame | None = None,
 ) -> NetworkResult:
     """Build networks, follow ownership and score risk.
 
@@ -97,6 +103,7 @@ def build_networks(
             `supporting` (such a flag counts only beside one that is not), `match_probability`.
         spec: The declaration; defaults where None.
         bids: `tender_id, entity_id, category`, and where known `date`, `value` (price bid), `winner`.
+        activity: `entity_id, attribute, value, period`: what was used when.
 
     Raises:
         NetworkError: A column is missing, there are no entities, or an id is blank or used twice.
@@ -111,7 +118,9 @@ def build_networks(
     offers = read_bids(_NO_BIDS if bids is None else bids, ids, spec, rejects)
     flags = _flags(red_flags, ids, rejects)
     found = gather(shared, offers, ids, spec)
-    edges = pd.concat([found.edges, _ownership_edges(owned, spec)], ignore_index=True)[EDGE_COLUMNS]
+    acts = activity_links(_NO_ACTS if activity is None else activity, set(ids), rejects, seed=spec.seed).links
+    acted = activity_edges(acts, spec)
+    edges = pd.concat([found.edges, acted, _ownership_edges(owned, spec)], ignore_index=True)[EDGE_COLUMNS]
     nodes = _nodes(known, owned).merge(flags, on="entity_id", how="left")
     nodes = nodes.fillna({"own_flags": 0, "own_weight": 0.0}).astype({"own_flags": "int64"})
     nodes = nodes.sort_values("entity_id", ignore_index=True)
@@ -141,8 +150,9 @@ def build_networks(
     return NetworkResult(
         nodes=nodes,
         edges=_ordered(edges, graph.ids),
-        discoveries=found.discoveries,
+        discoveries=_discovered(found.discoveries, acted),
         co_bids=found.co_bids,
+        activity=acts,
         networks=_networks(nodes),
         communities=_communities(nodes, named, grouped, found),
         beneficial_owners=beneficial.loc[
@@ -159,6 +169,11 @@ def build_networks(
         ),
         rejects=rejects.frame(),
     )
+
+
+def _discovered(found: pd.DataFrame, acted: pd.DataFrame) -> pd.DataFrame:
+    both = pd.concat([found, acted.assign(kinds=acted["kind"])], ignore_index=True)[list(found.columns)]
+    return both.sort_values(["q", "p", "source", "target", "kind"], ignore_index=True)
 
 
 def _ordered(edges: pd.DataFrame, ids: pd.Index) -> pd.DataFrame:

@@ -29,6 +29,8 @@ class NetworkSpec:
         attribute_confidence: Probability that two entities are tied when they alone share a value, per attribute.
         default_confidence: The same for attributes not named.
         co_bid_confidence: Probability that two firms are tied that surely bid together more often than by chance.
+        activity_confidence: Probability that two entities are tied that surely begin things together, or one after the
+            other, more often than by chance.
         ownership_threshold: Share in per cent from which an owner is a beneficial owner.
         shared_owner_threshold: Share in per cent from which two entities' common ultimate owner counts as shared.
         bid_period: Stretch of time within which firms' tenders are compared; None: all of it. Shorter ones allow
@@ -49,6 +51,7 @@ class NetworkSpec:
     attribute_confidence: Mapping[str, float] = field(default_factory=dict)
     default_confidence: float = 0.8
     co_bid_confidence: float = 0.5
+    activity_confidence: float = 0.5
     ownership_threshold: float = 25.0
     shared_owner_threshold: float = 5.0
     bid_period: Literal["year", "quarter", "month"] | None = None
@@ -81,6 +84,7 @@ class NetworkSpec:
             "decay": self.decay,
             "default_confidence": self.default_confidence,
             "co_bid_confidence": self.co_bid_confidence,
+            "activity_confidence": self.activity_confidence,
             "false_discovery_rate": self.false_discovery_rate,
             "min_link_probability": self.min_link_probability,
             "min_strength": self.min_strength,

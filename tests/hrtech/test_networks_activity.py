@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 from scipy.stats import poisson
 
+from hrtech.networks import build_networks
 from hrtech.networks.activity import activity_links, chernoff, log_tail
 from hrtech.networks.milieux import milieux
 from hrtech.networks.spec import NetworkError, Rejects
@@ -169,3 +170,19 @@ def test_a_missing_column_is_named():
 def test_no_activity_links_nobody():
     empty = pd.DataFrame({"entity_id": [], "attribute": [], "value": [], "period": []})
     assert linked(empty).empty
+
+
+def test_what_is_discovered_links_a_network():
+    rng = np.random.default_rng(1)
+    together = acts(["f3", "f7"], list(range(9000, 9008)), [[k, k] for k in range(8)])
+    firms = pd.DataFrame({"entity_id": [f"f{k}" for k in range(ENTITIES)]})
+    nothing = pd.DataFrame(columns=["entity_id", "attribute", "value"])
+    owners = pd.DataFrame(columns=["owner_id", "company_id", "owner_name", "share_minimum", "share_maximum"])
+    flags = pd.DataFrame({"entity_id": ["f7"], "flag": ["late"], "weight": [0.6]})
+    result = build_networks(firms, nothing, owners, flags, activity=pd.concat([everyday(rng), together]))
+    edge = result.edges.iloc[0]
+    assert [edge["source"], edge["target"], edge["kind"]] == ["f3", "f7", "synchronised"]
+    risk = result.nodes.set_index("entity_id")["risk"]
+    # 0.6 of the flag, over one hop of decay and the confidence in the link
+    assert risk["f3"] == pytest.approx(0.6 * 0.7 * edge["probability"])
+    assert result.discoveries["kind"].tolist() == ["synchronised"]
