@@ -12,36 +12,55 @@ import pandas as pd
 from hrtech.linkage.constraints import KEYS
 from hrtech.linkage.graph import bridges
 
+OTHERS: Final = "the other records of the entity"
 PRIOR: Final = "prior: how rare a match is"
+_SHOWN: Final = 0.05
 _WEIGHT: Final = "weight_"
 
 
 def weight_steps(pair: pd.Series) -> list[tuple[str, float]]:
     """Return the steps of a waterfall: words and bits, the prior first, then the strongest first.
 
+    Last, where it says anything, what the other records of the entity add or take away.
+
     Args:
         pair: A row of `LinkageResult.pairs`.
     """
     names = [name for name in pair.index if str(name).startswith(_WEIGHT) and name != "weight_prior"]
-    outcomes = outcomes_of(pair)
+    outcomes = outcomes_of(str(pair["reason"]))
     steps = []
     for name in names:
         comparison = str(name).removeprefix(_WEIGHT)
+        if comparison == "calibration":
+            continue
         steps.append(
             (f"{comparison.replace('_', ' ')}: {outcomes.get(comparison, 'unknown')}", float(pair[name]))
         )
     steps.sort(key=lambda step: (-abs(step[1]), step[0]))
-    return [(PRIOR, float(pair["weight_prior"])), *steps]
+    calibration = float(pair.get("weight_calibration", 0.0))
+    others = [(OTHERS, calibration)] if abs(calibration) >= _SHOWN else []
+    return [(PRIOR, float(pair["weight_prior"])), *steps, *others]
 
 
-def outcomes_of(pair: pd.Series) -> dict[str, str]:
+def outcomes_of(reason: str) -> dict[str, str]:
     """Read what each comparison found from the reason of a pair; comparisons without a value are not in it."""
     found = {}
-    for piece in str(pair["reason"]).split("; "):
+    for piece in reason.split("; "):
         comparison, colon, rest = piece.partition(": ")
         if colon:
             found[comparison] = rest.rsplit(" (", 1)[0]
     return found
+
+
+def shown_records(frame: pd.DataFrame) -> pd.DataFrame:
+    """Put register and record of both sides into one column each, the register only where there are several."""
+    registers = pd.concat([frame["register_l"], frame["register_r"]]).dropna()
+    several = registers.nunique() > 1
+    both = {}
+    for side, name in (("l", "record"), ("r", "other record")):
+        ids = frame[f"record_{side}"]
+        both[name] = frame[f"register_{side}"] + " " + ids if several else ids
+    return pd.DataFrame(both, index=frame.index)
 
 
 def holding_pairs(pairs: pd.DataFrame, entities: pd.DataFrame, entity_ids: Sequence[str]) -> pd.DataFrame:

@@ -10,6 +10,7 @@ import pandas as pd
 
 from hrtech.facts import Chart, Fact, FactList, Heading, Part, Report, Text
 from hrtech.facts.frames import frame_table
+from hrtech.linkage.explain import shown_records
 from hrtech.pages import charts
 
 _ACCURACY: Final = ("_measured", "_estimated")
@@ -53,7 +54,8 @@ def _waiting(study: str, tables: Mapping[str, pd.DataFrame], pages: frozenset[st
     if found.empty:
         parts.append(Text("No entity contradicts itself."))
         return parts
-    shown = found.rename(columns={"entity_id": "entity", "kind": "contradiction"})
+    named = found.rename(columns={"entity_id": "entity", "kind": "contradiction"})
+    shown = pd.concat([named[["entity", "contradiction", "detail", "records"]], shown_records(found)], axis=1)
     links = [f"entities/{name}.html" if f"entities/{name}" in pages else "" for name in found["entity_id"]]
     parts.append(
         frame_table(

@@ -18,6 +18,7 @@ from hrtech.linkage.spec import FieldSpec
 
 #: A bridge of fewer bits above the threshold is weak: the odds for it are below 16 to 1.
 WEAK_BITS: Final = 4.0
+WEAK: Final = "held by one weak pair"
 CONTRADICTION_COLUMNS: Final = ("entity_id", "kind", "detail", "records", *KEYS)
 QUEUE_COLUMNS: Final = (
     "rank", "pair_id", *KEYS, "match_weight", "match_probability", "joined", "pairs_changed", "worth", "reason",
@@ -151,9 +152,7 @@ def _weak_bridges(edges: pd.DataFrame, threshold: float, *, weak_only: bool = Tr
     at = np.log2(threshold / (1 - threshold))
     held = edges[edges["joined"] & (edges["match_weight"] > at)]
     found = bridges(held["row_l"], held["row_r"], held["entity_l"])
-    rows = edges.loc[found.index].assign(
-        entity_id=lambda frame: frame["entity_l"], kind="held by one weak pair"
-    )
+    rows = edges.loc[found.index].assign(entity_id=lambda frame: frame["entity_l"], kind=WEAK)
     rows["detail"] = [
         f"this pair alone holds {one} and {other} records together"
         for one, other in zip(found["smaller"], found["larger"], strict=True)
@@ -221,7 +220,7 @@ def _reasons_of(contradictions: pd.DataFrame) -> dict[str, str]:
     known = contradictions.dropna(subset=list(KEYS))
     if known.empty:
         return {}
-    said = known["kind"] + " (" + known["detail"] + ")"
+    said = known["kind"] + (" (" + known["detail"] + ")").where(known["kind"] != WEAK, "")
     joined = said.groupby(pair_keys(known)).agg("; ".join)
     return dict(zip(joined.index.astype("str"), joined, strict=True))
 

@@ -24,12 +24,11 @@ from hrtech.facts import (
 )
 from hrtech.facts.frames import frame_table, rows
 from hrtech.linkage.constraints import DECISIONS, KEYS
-from hrtech.linkage.explain import holding_pairs, outcomes_of, weight_steps
+from hrtech.linkage.explain import holding_pairs, outcomes_of, shown_records, weight_steps
 from hrtech.linkage.judgements import TAKE_BACK, pair_keys
 from hrtech.pages.waterfall import waterfall
 
 _HEADINGS: Final = {
-    "register_l": "register", "record_l": "record", "register_r": "other register", "record_r": "other record",
     "match_weight": "match weight (bits)", "match_probability": "match probability", "worth": "worth of a look",
     "pairs_changed": "pairs changed", "reason": "why", "alone": "alone holds it",
 }  # fmt: skip
@@ -89,7 +88,10 @@ def review_pages(
 
 
 def _queue_page(study: str, queue: pd.DataFrame) -> Report:
-    shown = queue[["rank", *KEYS, "match_probability", "joined", "worth", "reason"]]
+    shown = pd.concat(
+        [queue[["rank"]], shown_records(queue), queue[["joined", "match_probability", "worth", "reason"]]],
+        axis=1,
+    )
     parts: list[Part] = [
         Text(
             "What a look is worth is the number of pair decisions that it is expected to mend: the probability that "
@@ -158,7 +160,7 @@ def _side_by_side(
     sides: Sequence[pd.Series],
     columns: Mapping[str, Mapping[str, str]],
 ) -> DataTable:
-    outcomes = {} if pair is None else outcomes_of(pair)
+    outcomes = {} if pair is None else outcomes_of(str(pair["reason"]))
     registers = [str(row[f"register_{side}"]) for side in "lr"]
     cells: list[tuple[str, ...]] = []
     used: set[str] = set()
@@ -267,9 +269,10 @@ def _entity_page(
         parts.append(
             frame_table(
                 "The pairs that hold it, the weakest first",
-                held.drop(columns="entity_id")[
-                    ["record_l", "record_r", "match_weight", "match_probability", "alone", "reason"]
-                ],
+                pd.concat(
+                    [shown_records(held), held[["match_weight", "match_probability", "alone", "reason"]]],
+                    axis=1,
+                ),
                 headings=_HEADINGS,
                 source_assets=(f"{study}/match_weights",),
                 links=links,
