@@ -60,6 +60,8 @@ bench-env: venv  ## an environment of its own for each system that we measure ag
 	  name=$${list##*requirements-}; name=$${name%.txt}; \
 	  test -x .bench/$$name/bin/python || $(PYTHON) -m venv .bench/$$name; \
 	  .bench/$$name/bin/python -m pip install --quiet --disable-pip-version-check -r $$list; \
+	  bare=benchmarks/peers/no-deps-$$name.txt; test ! -f $$bare || \
+	    .bench/$$name/bin/python -m pip install --quiet --disable-pip-version-check --no-deps -r $$bare; \
 	done
 
 bench: venv  ## every benchmark at --size small, one JSON line a figure

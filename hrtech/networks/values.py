@@ -17,9 +17,8 @@ _EXACT: Final = frozenset({"phone", "identifier", "date"})
 #: Digits at the end of a number that do not change with the way its country and trunk prefix are written.
 _PHONE_DIGITS: Final = 9
 #: Entities that must hold two values both, and share of the rarer one's holders, for the values to travel together.
-_PACKAGE_HOLDERS: Final = 5
+_PACKAGE_HOLDERS: Final = 3
 _PACKAGE_SHARE: Final = 0.3
-_SAME_HOLDERS: Final = 3
 
 
 @dataclass(frozen=True)
@@ -125,15 +124,16 @@ def _counted(frame: pd.DataFrame) -> SharedValues:
 
 
 def _packages(holders: pd.DataFrame, values: pd.DataFrame) -> Ints:
-    """Join values that travel together: the same three or more hold them, or many hold both.
+    """Join values that travel together: three or more hold both, or whoever holds one is among three that hold the other.
 
-    Whoever sells an address sells a phone with it, so that sharing both tells no more than sharing one.
+    Whoever sells an address sells a phone with it, so that sharing both tells no more than sharing one. Two values that
+    the same two alone hold stay two.
     """
     from scipy import sparse
     from scipy.sparse.csgraph import connected_components
 
     size = values["holders"].to_numpy()
-    common = holders.loc[size[holders["value"].to_numpy()] >= _SAME_HOLDERS]
+    common = holders.loc[size[holders["value"].to_numpy()] > 1]
     most = int(common.groupby("entity").size().max()) if len(common) else 0
     first, second, _ = pairs_within(
         common["entity"].to_numpy(np.int64), common["value"].to_numpy(np.int64), most
@@ -142,11 +142,12 @@ def _packages(holders: pd.DataFrame, values: pd.DataFrame) -> Ints:
     both = counted.rename("both").reset_index()
     one, other = size[both["first"].to_numpy(np.int64)], size[both["second"].to_numpy(np.int64)]
     together = both["both"].to_numpy()
-    same = (together == one) & (together == other)
-    many = (together >= _PACKAGE_HOLDERS) & (together >= _PACKAGE_SHARE * np.minimum(one, other))
+    fewer, more = np.minimum(one, other), np.maximum(one, other)
+    within = (together == fewer) & (more >= _PACKAGE_HOLDERS)
+    many = (together >= _PACKAGE_HOLDERS) & (together >= _PACKAGE_SHARE * fewer)
     kind = values["attribute"].to_numpy()
     different = kind[both["first"].to_numpy(np.int64)] != kind[both["second"].to_numpy(np.int64)]
-    chosen = both.loc[(same | many) & different]
+    chosen = both.loc[(within | many) & different]
     graph = sparse.coo_array(
         (np.ones(len(chosen)), (chosen["first"], chosen["second"])), shape=(len(values), len(values))
     )
