@@ -22,12 +22,14 @@ _SURE: Final = 0.8
 _LEARNED: Final = 0.8
 
 
-def frequency_attack(encodings: pd.Series, public: pd.Series) -> pd.Series:
+def frequency_attack(encodings: pd.Series, public: pd.Series, insider: pd.Series | None = None) -> pd.Series:
     """Guess the value behind each filter.
 
     Args:
         encodings: Filters of one field, missing where blank.
         public: Values of the population that the attacker knows, one per person of it.
+        insider: True values of a few records, by their index, which the attacker found out otherwise; it then starts
+            from them and not from the most frequent ones.
 
     Returns:
         The guess per encoding, missing where the attacker makes none; index of `encodings`.
@@ -35,7 +37,16 @@ def frequency_attack(encodings: pd.Series, public: pd.Series) -> pd.Series:
     seen = encodings.value_counts()
     values = public.map(fold).value_counts()
     filters = bits_of(pd.Series(seen.index)).astype(bool)
-    guess: dict[int, int] = {rank: rank for rank in range(min(_ANCHORS, len(seen), len(values)))}
+    anchors: dict[int, int] = {rank: rank for rank in range(min(_ANCHORS, len(seen), len(values)))}
+    if insider is not None:
+        rows = seen.index.get_indexer(pd.Index(encodings.reindex(insider.index)))
+        numbered = values.index.get_indexer(pd.Index(insider.map(fold)))
+        anchors = {
+            row: value
+            for row, value in zip(rows.tolist(), numbered.tolist(), strict=True)
+            if min(row, value) >= 0
+        }
+    guess = anchors
     pieces = [grams(value, "family_name") for value in values.index]
     numbers = {gram: number for number, gram in enumerate(sorted({gram for each in pieces for gram in each}))}
     holds = np.zeros((len(pieces), len(numbers)), np.float32)
@@ -43,7 +54,7 @@ def frequency_attack(encodings: pd.Series, public: pd.Series) -> pd.Series:
         holds[value, [numbers[gram] for gram in each]] = 1
     for _ in range(_ROUNDS):
         before = dict(guess)
-        guess = _read(filters, holds, guess)
+        guess = _read(filters, holds, guess) | (anchors if insider is not None else {})
         if guess == before:
             break
     found = {seen.index[number]: values.index[value] for number, value in guess.items()}
