@@ -10,14 +10,55 @@ the same start in one group, and records judged different are never in one.
 import hashlib
 import heapq
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
-from hrtech.linkage.constraints import contradicted
+from hrtech.linkage.constraints import chains, contradicted
 
 WEIGHT_CAP = 20.0
 """Largest absolute match weight (bits) that one pair contributes to a mean."""
+
+
+@dataclass(frozen=True)
+class Linkage:
+    """Groups of records and how they came about.
+
+    Attributes:
+        labels: For each record the number of its group (the smallest record number in it).
+        parent: For each record, and then for each join in order, the number of the join it went into (numbered on
+            from the records), or -1.
+        height: For each join the mean weight between the two groups when they were joined; infinite where a judgement
+            joined them.
+        between: For each join the number of pairs of records between the two groups.
+    """
+
+    labels: np.ndarray
+    parent: np.ndarray
+    height: np.ndarray
+    between: np.ndarray
+
+    def joined_at(self, left: np.ndarray, right: np.ndarray) -> np.ndarray:
+        """Return the height at which the groups of two records were joined, NaN where they were not."""
+        return self._of_join(self.height, left, right)
+
+    def pairs_between(self, left: np.ndarray, right: np.ndarray) -> np.ndarray:
+        """Return the number of pairs between the groups whose join brought two records together, or NaN."""
+        return self._of_join(self.between, left, right)
+
+    def _of_join(self, values: np.ndarray, left: np.ndarray, right: np.ndarray) -> np.ndarray:
+        result = np.full(len(left), np.nan)
+        climbing = np.flatnonzero(self.labels[left] == self.labels[right])
+        a, b = left[climbing], right[climbing]
+        while len(climbing):
+            # a later join has a higher number: climb from the earlier one
+            lower = a < b
+            a, b = np.where(lower, self.parent[a], a), np.where(lower, b, self.parent[b])
+            met = a == b
+            result[climbing[met]] = values[a[met] - len(self.labels)]
+            climbing, a, b = climbing[~met], a[~met], b[~met]
+        return result
 
 
 def average_linkage(
@@ -31,6 +72,21 @@ def average_linkage(
     together: np.ndarray | None = None,
     apart: np.ndarray | None = None,
 ) -> np.ndarray:
+    """Group records 0..size-1; as `agglomerate`, but only the group of each record."""
+    return agglomerate(left, right, weight, size, alone, forbidden, together=together, apart=apart).labels
+
+
+def agglomerate(
+    left: np.ndarray,
+    right: np.ndarray,
+    weight: np.ndarray,
+    size: int,
+    alone: Sequence[str | None],
+    forbidden: np.ndarray,
+    *,
+    together: np.ndarray | None = None,
+    apart: np.ndarray | None = None,
+) -> Linkage:
     """Group records 0..size-1.
 
     Args:
@@ -43,16 +99,21 @@ def average_linkage(
         together: Pairs of records judged the same, shape (n, 2). Those in a chain that joins two records of `apart`
             count as the strongest evidence only.
         apart: Pairs of records judged different, shape (n, 2).
-
-    Returns:
-        For each record the number of its group (the smallest record number in it).
     """
-    groups = _Groups(size, alone)
-    capped = np.where(forbidden, -np.inf, np.clip(weight, -WEIGHT_CAP, WEIGHT_CAP))
-    for a, b, bits in zip(left.tolist(), right.tolist(), capped.tolist(), strict=True):
-        groups.add(a, b, bits)
     same = np.empty((0, 2), dtype=np.int64) if together is None else together
     different = np.empty((0, 2), dtype=np.int64) if apart is None else apart
+    capped = np.where(forbidden, -np.inf, np.clip(weight, -WEIGHT_CAP, WEIGHT_CAP))
+    # groups never reach beyond what positive weights and judgements chain together
+    positive = capped > 0
+    chained = chains(
+        np.concatenate([np.stack([left[positive], right[positive]], axis=1), same]).astype(np.int64), size
+    )
+    inside = chained[left] == chained[right]
+    groups = _Groups(size, alone)
+    for a, b, bits in zip(
+        left[inside].tolist(), right[inside].tolist(), capped[inside].tolist(), strict=True
+    ):
+        groups.add(a, b, bits)
     weak = contradicted(same, different, size)
     for a, b in same[weak].tolist():
         groups.add(a, b, WEIGHT_CAP)
@@ -61,7 +122,7 @@ def average_linkage(
     for a, b in same[~weak].tolist():
         groups.unite(a, b)
     groups.merge()
-    return groups.labels()
+    return Linkage(groups.labels(), *groups.tree())
 
 
 class _Groups:
@@ -72,6 +133,10 @@ class _Groups:
         self.count = [1] * size
         self.version = [0] * size
         self.parent = list(range(size))
+        self.node = list(range(size))
+        self.above = [-1] * size
+        self.heights: list[float] = []
+        self.between: list[int] = []
         self.held: list[frozenset[str]] = [
             frozenset() if name is None else frozenset({name}) for name in alone
         ]
@@ -82,7 +147,7 @@ class _Groups:
     def unite(self, a: int, b: int) -> None:
         a, b = self._root(a), self._root(b)
         if a != b:
-            self._join(a, b)
+            self._join(a, b, np.inf)
 
     def mean(self, a: int, b: int) -> float:
         return self.near[a][b] / (self.count[a] * self.count[b])
@@ -96,16 +161,25 @@ class _Groups:
         ]
         heapq.heapify(heap)
         while heap:
-            _, a, b, version_a, version_b = heapq.heappop(heap)
+            turned, a, b, version_a, version_b = heapq.heappop(heap)
             if self.version[a] != version_a or self.version[b] != version_b or self.held[a] & self.held[b]:
                 continue
-            a = self._join(a, b)
+            a = self._join(a, b, -turned)
             for other in self.near[a]:
                 if (mean := self.mean(a, other)) > 0:
                     low, high = min(a, other), max(a, other)
                     heapq.heappush(heap, (-mean, low, high, self.version[low], self.version[high]))
 
-    def _join(self, a: int, b: int) -> int:
+    def tree(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        between = np.array(self.between, dtype=np.int64)
+        return np.array(self.above, dtype=np.int64), np.array(self.heights, dtype=float), between
+
+    def _join(self, a: int, b: int, height: float) -> int:
+        joint = len(self.above)
+        self.above[self.node[a]] = self.above[self.node[b]] = joint
+        self.above.append(-1)
+        self.heights.append(height)
+        self.between.append(self.count[a] * self.count[b])
         if len(self.near[a]) < len(self.near[b]):
             a, b = b, a
         self.near[a].pop(b, None)
@@ -115,6 +189,7 @@ class _Groups:
             self.near[a][other] = self.near[other][a] = self.near[a].get(other, 0.0) + bits
         self.near[b] = {}
         self.parent[b] = a
+        self.node[a] = joint
         self.count[a] += self.count[b]
         self.held[a] |= self.held[b]
         self.version[a] += 1

@@ -1,18 +1,36 @@
-"""How two values of a field are compared: the levels of agreement, per kind of field.
+"""What is compared: one comparison per field, or per group of fields whose evidence is dependent.
 
-Each comparison is an ordered list of levels; the first that holds is the outcome. The evidence of a given and a family
-name is dependent, so that one of each makes a single comparison. Levels are SQL over columns `<field>_l` and
-`<field>_r`, with functions that `hrtech.linkage.engine` defines alike for every engine.
+Each comparison is an ordered list of levels; the first that holds is the outcome. Given, family and full name say the
+same thing twice, and so do postcode and place: one of each makes a single comparison. A value learned to stand for
+another (an alias) makes a level of its own, weaker than equality.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 import pandas as pd
 
 from hrtech.linkage.encoded import encoded_levels
+from hrtech.linkage.levels import ELSE, Level, between, edits, jaro, level, null, same, similar, unknown
 from hrtech.linkage.normalise import words_of
 from hrtech.linkage.spec import FieldSpec
+
+Aliases = Mapping[str, Mapping[str, str]]
+"""Per field the variants and what each stands for."""
+
+UNLIKE: Final = frozenset(
+    {"different", "words in common", "one word in common", "one similar", "same given name"}
+)
+"""Outcomes at which an essential field speaks against joining."""
+
+_LONG_TAIL: Final = 50
+"""Distinct values from which a category is a vocabulary, whose rare values say more, and no list of codes."""
+_PARTICLES: Final = frozenset({
+    "of", "the", "and", "de", "la", "le", "du", "van", "von", "der", "den", "di", "da", "dos", "sir", "lord", "lady",
+    "dame", "baron", "baroness", "baronet", "earl", "count", "countess", "viscount", "duke", "duchess", "marquess",
+    "prince", "princess", "rev", "reverend", "captain", "major", "colonel", "general", "hon", "jr", "sr",
+})  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -38,157 +56,171 @@ class Comparison:
     conditional: bool = False
 
 
-def comparisons_of(records: pd.DataFrame, fields: tuple[FieldSpec, ...]) -> list[Comparison]:
-    """Return one comparison per field, given and family name together where there is one of each."""
-    by_kind: dict[str, list[FieldSpec]] = {}
-    for one in fields:
-        by_kind.setdefault(one.kind, []).append(one)
-    given, family = by_kind.get("given_name", []), by_kind.get("family_name", [])
-    if len(given) == len(family) == 1:
-        rest = [one for one in fields if one.kind not in ("given_name", "family_name")]
-        return [_full_name(records, given[0], family[0]), *(_single(records, one) for one in rest)]
-    return [_single(records, one) for one in fields]
+def comparisons_of(
+    records: pd.DataFrame, fields: tuple[FieldSpec, ...], aliases: Aliases | None = None
+) -> list[Comparison]:
+    """Return the comparisons, dependent fields together where there is one of each.
+
+    Args:
+        records: Normalised fields.
+        fields: The fields that hold values.
+        aliases: Variants of names and places that were learned to stand for others.
+    """
+    known = aliases or {}
+    one_of = {kind: ours[0] for kind in _MERGED if len(ours := [x for x in fields if x.kind == kind]) == 1}
+    merged: list[Comparison] = []
+    used: set[str] = set()
+    if {"given_name", "family_name"} <= set(one_of):
+        given, family, full = one_of["given_name"], one_of["family_name"], one_of.get("person_name")
+        merged.append(_names(records, given, family, full, known))
+        used |= {one.name for one in (given, family, full) if one is not None}
+    if {"place", "postcode"} <= set(one_of):
+        place, postcode = one_of["place"], one_of["postcode"]
+        merged.append(_where(records, place, postcode, known))
+        used |= {place.name, postcode.name}
+    return [*merged, *(_single(records, one, known) for one in fields if one.name not in used)]
 
 
-def _level(sql: str, label: str, rarity_of: str | None = None) -> dict[str, Any]:
-    level = {"sql_condition": sql, "label_for_charts": label}
-    return (
-        level
-        if rarity_of is None
-        else {**level, "tf_adjustment_column": rarity_of, "tf_adjustment_weight": 1.0}
-    )
+_MERGED: Final = ("given_name", "family_name", "person_name", "place", "postcode")
 
 
-def _null(*alternatives: str) -> dict[str, Any]:
-    return {"sql_condition": " or ".join(alternatives), "label_for_charts": "unknown", "is_null_level": True}
+def _standing_for(values: pd.Series, aliases: Mapping[str, str]) -> pd.Series:
+    return values.map(lambda value: aliases.get(value, value), na_action="ignore").astype("str")
 
 
-_ELSE: Final = {"sql_condition": "ELSE", "label_for_charts": "different"}
-UNLIKE: Final = frozenset(
-    {"different", "words in common", "one word in common", "one similar", "same given name"}
-)
-"""Outcomes at which an essential field speaks against joining."""
-
-
-def _jaro(left: str, right: str) -> str:
-    return f"jaro_winkler_similarity({left}, {right})"
-
-
-def _edits(column: str) -> str:
-    return f"damerau_levenshtein({column}_l, {column}_r)"
-
-
-def _full_name(records: pd.DataFrame, given: FieldSpec, family: FieldSpec) -> Comparison:
+def _names(
+    records: pd.DataFrame, given: FieldSpec, family: FieldSpec, full: FieldSpec | None, aliases: Aliases
+) -> Comparison:
     g, f = given.name, family.name
-    full = f"{g}__{f}"
-    rare = [one.term_frequency is not False for one in (given, family)]
-    straight = f"least({_jaro(f'{g}_l', f'{g}_r')}, {_jaro(f'{f}_l', f'{f}_r')})"
-    crossed = f"least({_jaro(f'{g}_l', f'{f}_r')}, {_jaro(f'{f}_l', f'{g}_r')})"
-    levels = (
-        _null(f"({g}_l is null and {f}_l is null)", f"({g}_r is null and {f}_r is null)"),
-        _level(f"{full}_l = {full}_r", "same", full if all(rare) else None),
-        _level(f"{g}_l = {f}_r and {f}_l = {g}_r", "swapped"),
-        _level(f"{straight} >= 0.88 or {crossed} >= 0.88", "both similar"),
-        _level(f"{f}_l = {f}_r", "same family name", f if rare[1] else None),
-        _level(f"{g}_l = {g}_r", "same given name", g if rare[0] else None),
-        _level(
-            f"{f}_l = {g}_r or {g}_l = {f}_r or {_jaro(f'{f}_l', f'{f}_r')} >= 0.9 "
-            f"or {_jaro(f'{g}_l', f'{g}_r')} >= 0.9",
-            "one similar",
+    both, known = f"{g}__{f}", f"{g}__words"
+    rare = given.term_frequency is not False and family.term_frequency is not False
+    parts = [records[one.name] for one in (given, family, full) if one is not None]
+    joined = parts[0].fillna("")
+    for part in parts[1:]:
+        joined = joined + " " + part.fillna("")
+    derived = {both: records[g] + " " + records[f], known: _telling_words(joined, aliases.get(g, {}))}
+    # not by least(): DuckDB's leaves missing values out
+    alike = (
+        "("
+        + " or ".join(
+            f"({jaro(f'{g}_l', f'{a}_r')} >= {{0}} and {jaro(f'{f}_l', f'{b}_r')} >= {{0}})"
+            for a, b in ((g, f), (f, g))
+        )
+        + ")"
+    )
+    shared = f"words_in_common({known}_l, {known}_r)"
+    fewer = f"least(word_count({known}_l), word_count({known}_r))"
+    learned: list[Level] = []
+    if aliases.get(g) or aliases.get(f):
+        derived |= {f"{one}__alias": _standing_for(records[one], aliases.get(one, {})) for one in (g, f)}
+        learned = [level(f"{same(f'{g}__alias')} and {same(f'{f}__alias')}", "both stand for the same")]
+    whole = [] if full is None else [level(same(full.name), "same in full", full.name if rare else None)]
+    levels: list[Level] = [
+        null(f"{known}_l is null", f"{known}_r is null"),
+        *whole,
+        level(same(both), "same", both if rare else None),
+        level(f"{g}_l = {f}_r and {f}_l = {g}_r", "swapped"),
+        *learned,
+        level(f"{shared} >= 3 or ({shared} >= 2 and {shared} = {fewer})", "one contains the other"),
+        level(alike.format(0.92), "both very similar"),
+        level(alike.format(0.85), "both similar"),
+        level(f"{shared} >= 2", "two words in common"),
+        *_one_name(f, g, "family", "given", rare),
+        *_one_name(g, f, "given", "family", rare),
+        level(f"{shared} >= 1 or {f}_l = {g}_r or {g}_l = {f}_r", "one word in common"),
+        level(f"{similar(f, 0.9)} or {similar(g, 0.9)}", "one similar"),
+        ELSE,
+    ]
+    essential = bool(given.essential or family.essential)
+    names = tuple(one.name for one in (given, family, full) if one is not None)
+    return Comparison(f"{g}_{f}", names, tuple(levels), both, derived, essential)
+
+
+def _one_name(name: str, other: str, called: str, other_called: str, rare: bool) -> list[Level]:
+    """Return the levels of agreement on one of two names: with the other unknown, and with the other different."""
+    rarity = name if rare else None
+    return [
+        level(f"{same(name)} and {unknown(other)}", f"same {called} name, {other_called} unknown", rarity),
+        level(same(name), f"same {called} name", rarity),
+        level(f"{similar(name, 0.9)} and {unknown(other)}", f"similar {called} name, {other_called} unknown"),
+    ]
+
+
+def _telling_words(values: pd.Series, aliases: Mapping[str, str]) -> pd.Series:
+    """Return the sorted distinct words of names, without particles and initials, None where there are none."""
+    forms = {
+        text: sorted(
+            {aliases.get(word, word) for word in text.split() if len(word) > 1 and word not in _PARTICLES}
+        )
+        for text in values.dropna().unique()
+    }
+    return pd.Series([forms.get(text) or None for text in values], index=values.index, dtype=object)
+
+
+def _where(records: pd.DataFrame, place: FieldSpec, postcode: FieldSpec, aliases: Aliases) -> Comparison:
+    p, c = place.name, postcode.name
+    rare = [one.term_frequency is not False for one in (place, postcode)]
+    derived = _derived(records, postcode)
+    district, area = f"{c}__district", f"{c}__area"
+    learned: list[Level] = []
+    if aliases.get(p):
+        derived[f"{p}__alias"] = _standing_for(records[p], aliases[p])
+        learned = [level(same(f"{p}__alias"), "place stands for the same")]
+    rarity = [name if kept else None for name, kept in zip((p, c), rare, strict=True)]
+    levels: list[Level] = [
+        null(f"({unknown(p)} and {unknown(c)})"),
+        level(same(c), "same postcode", rarity[1]),
+        level(f"{edits(c, 1)} and {same(district)}", "postcode one character apart"),
+        level(f"{same(district)} and {same(p)}", "same district and place", rarity[0]),
+        level(
+            f"{edits(c, 1)} and ({same(p)} or {similar(p, 0.9)})",
+            "postcode one character apart, similar place",
         ),
-        _ELSE,
-    )
+        level(same(district), "same district", district if rare[1] else None),
+        level(f"{same(p)} and {same(area)}", "same place and area", rarity[0]),
+        level(f"{same(p)} and {unknown(c)}", "same place, postcode unknown", rarity[0]),
+        level(same(p), "same place", rarity[0]),
+        *learned,
+        level(similar(p, 0.9), "similar place"),
+        level(edits(c, 1), "postcode one character apart, other place"),
+        level(same(area), "same area"),
+        ELSE,
+    ]
     return Comparison(
-        f"{g}_{f}",
-        (g, f),
-        levels,
-        full,
-        {full: records[g] + " " + records[f]},
-        bool(given.essential or family.essential),
+        f"{p}_{c}", (p, c), tuple(levels), c, derived, bool(place.essential or postcode.essential)
     )
 
 
-def _single(records: pd.DataFrame, one: FieldSpec) -> Comparison:
+def _single(records: pd.DataFrame, one: FieldSpec, aliases: Aliases) -> Comparison:
     name = one.name
     # how telling a category is depends on the names it goes with, so that it is weighed among candidates instead
-    counts = one.term_frequency and one.kind != "category"
+    listed = one.kind == "category" and records[name].nunique() < _LONG_TAIL
+    counts = bool(one.term_frequency) and not listed
     essential = one.kind == "company_name" if one.essential is None else bool(one.essential)
-    null = _null(f"{name}_l is null", f"{name}_r is null")
-    same = _level(f"{name}_l = {name}_r", "same", name if counts else None)
-    derived: dict[str, pd.Series] = {}
-    if one.kind in ("person_name", "company_name", "address"):
-        derived = {f"{name}__words": words_of(records[name])}
-    if one.kind == "company_name":
-        derived[f"{name}__run"] = records[name].str.replace(" ", "", regex=False)
-    if one.kind == "email":
-        derived = {f"{name}__user": records[name].str.split("@").str[0]}
-    between = _between(name, one.kind)
+    derived = _derived(records, one)
+    middle = between(name, one.kind)
     if one.kind == "encoded":
-        between, derived = encoded_levels(name, records[name])
-    levels = (null, same, *between, _ELSE)
-    return Comparison(name, (name,), levels, name, derived, essential, one.kind == "category")
+        middle, derived = encoded_levels(name, records[name])
+    if aliases.get(name):
+        derived[f"{name}__alias"] = _standing_for(records[name], aliases[name])
+        middle = [level(same(f"{name}__alias"), "stands for the same"), *middle]
+    levels = (null(unknown(name)), level(same(name), "same", name if counts else None), *middle, ELSE)
+    return Comparison(name, (name,), levels, name, derived, essential, listed)
 
 
-def _shared(name: str) -> tuple[str, str]:
-    """Return SQL for the words two values share, as a count and as a share of all their words."""
-    both = f"words_in_common({name}__words_l, {name}__words_r)"
-    return both, f"{both} / (word_count({name}__words_l) + word_count({name}__words_r) - {both})"
-
-
-def _between(name: str, kind: str) -> list[dict[str, Any]]:
-    """Return the levels between equality and difference."""
-    similar = _jaro(f"{name}_l", f"{name}_r")
-    both, share = _shared(name)
-    fewer = f"least(word_count({name}__words_l), word_count({name}__words_r))"
-    if kind in ("given_name", "family_name"):
-        return [_level(f"{similar} >= 0.92", "very similar"), _level(f"{similar} >= 0.85", "similar")]
-    if kind == "person_name":
-        return [
-            _level(f"{share} = 1", "same words, other order"),
-            _level(f"{similar} >= 0.92", "very similar"),
-            _level(f"{both} >= 2 and {both} = {fewer}", "one contains the other"),
-            _level(f"{similar} >= 0.85", "similar"),
-            _level(f"{both} >= 1", "one word in common"),
-        ]
-    if kind == "company_name":
-        return [
-            _level(f"{name}__run_l = {name}__run_r or {share} = 1", "same but for spaces or order"),
-            _level(f"{similar} >= 0.94", "very similar"),
-            _level(f"{both} >= 2 and {both} = {fewer}", "one contains the other"),
-            _level(f"{similar} >= 0.88", "similar"),
-            _level(f"{both} >= 1", "words in common"),
-        ]
-    if kind == "address":
-        return [
-            _level(f"{share} >= 0.7 or {similar} >= 0.95", "very similar"),
-            _level(f"{share} >= 0.45 or {similar} >= 0.88", "similar"),
-            _level(f"{both} >= 1", "words in common"),
-        ]
-    if kind == "phone":
-        return [
-            _level(
-                f"right({name}_l, 8) = right({name}_r, 8) and len({name}_l) >= 8", "same but for the prefix"
-            ),
-            _level(f"{_edits(name)} <= 1", "one digit apart"),
-            _level(f"{_edits(name)} <= 2", "two digits apart"),
-        ]
-    if kind == "email":
-        return [
-            _level(f"{name}__user_l = {name}__user_r", "same user, other domain"),
-            _level(f"{_edits(name)} <= 2", "two letters apart"),
-            _level(f"{_edits(f'{name}__user')} <= 2 and len({name}__user_l) > 4", "similar user"),
-            _level(f"{similar} >= 0.88", "similar"),
-        ]
-    if kind == "date":
-        days = f"days_apart({name}_l, {name}_r)"
-        return [
-            _level(f"{_edits(name)} <= 1", "one digit apart"),
-            _level(f"{_edits(name)} <= 2", "two digits apart"),
-            _level(f"{days} <= 366", "within a year"),
-        ]
-    if kind == "identifier":
-        return [
-            _level(f"{_edits(name)} <= 1 and len({name}_l) > 3", "one character apart"),
-            _level(f"{_edits(name)} <= 2 and len({name}_l) > 5", "two characters apart"),
-        ]
-    return []
+def _derived(records: pd.DataFrame, one: FieldSpec) -> dict[str, pd.Series]:
+    name, values = one.name, records[one.name]
+    if one.kind == "email":
+        return {f"{name}__user": values.str.split("@").str[0]}
+    if one.kind == "postcode":
+        outward = values.str.extract(r"^(\S+) \S+$")[0]
+        district = outward.where(outward.notna(), values.str.slice(0, -2)).replace("", None)
+        area = values.str.extract(r"^([^\W\d]+)")[0]
+        area = area.where(area.notna(), values.str.slice(0, 2))
+        return {f"{name}__district": district.astype("str"), f"{name}__area": area.astype("str")}
+    if one.kind == "company_name":
+        run = values.str.replace(" ", "", regex=False)
+        return {f"{name}__words": words_of(values), f"{name}__run": run}
+    if one.kind in ("person_name", "address"):
+        return {f"{name}__words": words_of(values)}
+    return {}

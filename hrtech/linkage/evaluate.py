@@ -4,6 +4,8 @@ Pairwise measures count pairs of records in the same entity; B-cubed (Bagga and 
 that large entities weigh less. The estimate without labels is only as good as the calibration of the model.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 
@@ -65,52 +67,58 @@ def _ratio(part: float, whole: float) -> float:
 
 
 def estimated_quality(
-    probability: np.ndarray,
+    readings: Sequence[np.ndarray],
     joined: np.ndarray,
     component: np.ndarray,
     reached_by: np.ndarray,
     rng: np.random.Generator,
-    draws: int = 400,
+    draws: int = 100,
 ) -> pd.DataFrame:
     """Estimate precision and recall of a linkage without labels, from the match probabilities.
 
     Precision is the mean probability of joined pairs; recall among scored pairs the share of the expected matches that
-    is joined. The reach of blocking is what the pairs found by exactly one and exactly two rules imply about those
-    found by none (Chao 1987, a lower bound of the missed). Recall is the product. Intervals (95 %) resample groups of
-    connected records and draw each pair's state from its probability; they assume a calibrated model.
+    is joined. The reach of blocking is what the pairs found by few rules imply about those found by none, by two
+    estimates: from those found by exactly one and exactly two (Chao 1987, a lower bound of the missed) and from those
+    found by one (first-order jackknife; Burnham and Overton 1978). Recall is the product. Intervals (95 %) resample
+    groups of connected records and draw each pair's state from its probability, and span all readings of the
+    probabilities and both estimates of the reach: what is estimated is no better than the calibration.
 
     Args:
-        probability: Match probability per scored pair.
+        readings: Match probability per scored pair; the first is the best, others may be less or more trusting.
         joined: Whether the pair ended in one entity.
         component: Group of connected records of the pair, 0-based.
-        reached_by: Number of blocking rules that reach the pair.
+        reached_by: Number of blocking rules that reach the pair; -1 where all pairs are compared.
         rng: Source of the resampling.
-        draws: Number of resamples.
+        draws: Number of resamples per reading.
 
     Returns:
         Columns `measure, estimate, low, high` for precision, recall_among_scored, blocking_reach, recall.
     """
     names = ["precision", "recall_among_scored", "blocking_reach", "recall"]
-    if not len(probability):
+    if not len(joined):
         missing = [float("nan")] * 4
         return pd.DataFrame({"measure": names, "estimate": missing, "low": missing, "high": missing})
-    simulated = np.empty((draws, 4))
+    estimate = _quality(readings[0], np.ones(len(joined)), joined, reached_by, jackknife=False)
     groups = int(component.max()) + 1
-    for draw in range(draws):
-        copies = rng.multinomial(groups, np.full(groups, 1 / groups))[component]
-        state = rng.random(len(probability)) < probability
-        simulated[draw] = _quality(copies * state, copies, joined, reached_by)
-    estimate = _quality(probability, np.ones(len(probability)), joined, reached_by)
-    low, high = np.nanquantile(simulated, [0.025, 0.975], axis=0)
+    spans = []
+    for probability in readings:
+        for jackknife in (False, True):
+            simulated = np.empty((draws, 4))
+            for draw in range(draws):
+                copies = rng.multinomial(groups, np.full(groups, 1 / groups))[component]
+                state = rng.random(len(joined)) < probability
+                simulated[draw] = _quality(copies * state, copies, joined, reached_by, jackknife=jackknife)
+            spans.append(np.nanquantile(simulated, [0.025, 0.975], axis=0))
+    low, high = np.min([span[0] for span in spans], axis=0), np.max([span[1] for span in spans], axis=0)
     return pd.DataFrame({"measure": names, "estimate": estimate, "low": low, "high": high})
 
 
 def _quality(
-    matches: np.ndarray, pairs: np.ndarray, joined: np.ndarray, reached_by: np.ndarray
+    matches: np.ndarray, pairs: np.ndarray, joined: np.ndarray, reached_by: np.ndarray, *, jackknife: bool
 ) -> np.ndarray:
     held, right, all_right = pairs[joined].sum(), matches[joined].sum(), matches.sum()
     once, twice = matches[reached_by == 1].sum(), matches[reached_by == 2].sum()
-    missed = once * max(once - 1, 0.0) / (2 * (twice + 1))
+    missed = once if jackknife else once * max(once - 1, 0.0) / (2 * (twice + 1))
     precision = right / held if held else 1.0
     recall = right / all_right if all_right else 1.0
     reach = all_right / (all_right + missed) if all_right else 1.0

@@ -18,7 +18,10 @@ FieldKind = Literal[
     "phone",
     "email",
     "date",
+    "event_date",
     "identifier",
+    "place",
+    "postcode",
     "category",
     "encoded",
 ]
@@ -98,7 +101,7 @@ class LinkageSpec:
         id_columns: Column that identifies a record: one name for all registers, or one per register.
         blocking: Rules, each a list of parts that must all agree for two records to be compared. A part is a field
             (`date_of_birth`), its first characters (`family_name:3`), or its rarest word (`company_name:rare`).
-            None: suggested from the data.
+            An empty rule compares all pairs. None: suggested from the data.
         threshold: Match probability from which records are joined. None: one half, the probability at which a
             wrong join and a missed one are equally likely (fewest expected wrong pair decisions).
         max_pairs: Upper bound of pairs to score; above it the linkage is refused before it runs.
@@ -149,10 +152,6 @@ class LinkageSpec:
                 "No blocking rules. Give some, or leave them out to have them suggested [setting: blocking]"
             )
         for rule in self.blocking or ():
-            if not rule:
-                raise LinkageError(
-                    "A blocking rule is empty. Name at least one field in it [setting: blocking]"
-                )
             for part in rule:
                 found = PART.fullmatch(part)
                 if found is None or found.group(1) not in names or found.group(2) == "0":

@@ -2,7 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from hrtech.linkage.cluster import average_linkage, entity_ids
+from hrtech.linkage.cluster import agglomerate, average_linkage, entity_ids
 from hrtech.linkage.evaluate import estimated_quality, evaluate_linkage
 from hrtech.linkage.spec import LinkageError
 
@@ -75,7 +75,7 @@ def test_estimated_quality_covers_what_calibrated_probabilities_imply():
     rng = np.random.default_rng(5)
     probability = np.repeat([0.9, 0.6, 0.2], 400)
     joined = probability > 0.5
-    table = estimated_quality(probability, joined, np.arange(1200), np.full(1200, 2), rng).set_index(
+    table = estimated_quality([probability], joined, np.arange(1200), np.full(1200, 2), rng).set_index(
         "measure"
     )
     assert table.loc["precision", "estimate"] == pytest.approx(0.75)
@@ -88,6 +88,33 @@ def test_matches_found_by_one_rule_only_speak_for_missed_ones():
     rng = np.random.default_rng(5)
     sure, all_ = np.ones(100), np.ones(100, dtype=bool)
     reached = np.array([1] * 50 + [2] * 50)
-    table = estimated_quality(sure, all_, np.arange(100), reached, rng).set_index("measure")
+    table = estimated_quality([sure], all_, np.arange(100), reached, rng).set_index("measure")
     # Chao: missed at least 50 · 49 / (2 · 51)
     assert table.loc["blocking_reach", "estimate"] == pytest.approx(100 / (100 + 50 * 49 / 102))
+
+
+def test_where_all_pairs_are_compared_none_is_missed():
+    rng = np.random.default_rng(5)
+    sure, all_ = np.ones(100), np.ones(100, dtype=bool)
+    table = estimated_quality([sure], all_, np.arange(100), np.full(100, -1), rng).set_index("measure")
+    assert table.loc["blocking_reach"].tolist() == [1, 1, 1]
+
+
+def test_intervals_span_the_readings_of_the_probabilities():
+    rng = np.random.default_rng(5)
+    probability, joined = np.full(1000, 0.9), np.ones(1000, dtype=bool)
+    readings = [probability, probability - 0.2, probability + 0.05]
+    table = estimated_quality(readings, joined, np.arange(1000), np.full(1000, -1), rng).set_index("measure")
+    assert table.loc["precision", "estimate"] == pytest.approx(0.9)
+    assert table.loc["precision", "low"] < 0.7
+    assert table.loc["precision", "high"] > 0.95
+
+
+def test_the_height_of_a_join_is_the_mean_weight_between_the_groups():
+    left, right = np.array([0, 0, 1, 3]), np.array([1, 2, 2, 4])
+    weight = np.array([9.0, 5.0, 2.0, 4.0])
+    found = agglomerate(left, right, weight, 6, [None] * 6, np.zeros(4, dtype=bool))
+    assert found.labels.tolist() == [0, 0, 0, 3, 3, 5]
+    assert found.joined_at(left, right).tolist() == [9, 3.5, 3.5, 4]
+    assert found.pairs_between(left, right).tolist() == [1, 2, 2, 1]
+    assert np.isnan(found.joined_at(np.array([0, 3]), np.array([3, 5]))).all()
