@@ -1,7 +1,5 @@
 """EntityLinkage: registers that name the same people or firms differently → one list of entities."""
 
-from datetime import UTC, datetime
-
 import dagster as dg
 import pandas as pd
 from pydantic import Field, model_validator
@@ -9,10 +7,11 @@ from pydantic import Field, model_validator
 from assets.disclosure import Disclosure, add_disclosure
 from assets.judgements import add_judgements
 from assets.linkage_review import add_review
+from assets.linkage_run import Run, add_linkage
 from assets.scaffold_studies import LinkageScaffolder, refused_register
 from assets.settings import Settings
 from assets.source import Source, add_records
-from assets.study import Made, Output, Study, StudyAssets
+from assets.study import Output, Study, StudyAssets
 from hrtech.facts import facts_to_frame
 from hrtech.linkage import (
     FieldKind,
@@ -20,15 +19,12 @@ from hrtech.linkage import (
     LinkageMode,
     LinkageSpec,
     evaluate_linkage,
-    link_registers,
 )
 from hrtech.linkage.encoding import ENCODING
 from hrtech.linkage.engine import EngineName
-from hrtech.linkage.identity import changes_since, keep_ids, used_ids
-from hrtech.linkage.judged_quality import draw_pairs, judged_quality
+from hrtech.linkage.judged_quality import judged_quality
 from hrtech.linkage.judgements import standing
-from hrtech.linkage.review import find_contradictions, review_queue
-from hrtech.linkage.telling import linkage_facts, linkage_report, linked_records, settings_table
+from hrtech.linkage.telling import linkage_facts, linkage_report
 
 
 class Register(Settings):
@@ -117,6 +113,18 @@ class EntityLinkage(Study):
         le=500,
         description="Joined pairs drawn at random for the queue besides, so that judging them measures precision.",
     )
+    incremental: bool = Field(
+        default=False,
+        description="Score only pairs of new and changed records, with the model of an earlier run. Set it to "
+        "false for one run to train the model anew.",
+    )
+    retrain_after: float = Field(
+        default=0.2,
+        gt=0,
+        le=1,
+        description="With incremental: everything is linked anew once more than this share of records came, changed or "
+        "left since the model was trained.",
+    )
     disclose: Disclosure | None = Field(
         default=None,
         description="Release the headline counts under disclosure control; by default nothing leaves.",
@@ -182,7 +190,8 @@ class EntityLinkage(Study):
         for name, register in self.registers.items():
             add_records(assets, register.source, context.project_root, name=name)
         add_judgements(assets, list(self.registers), self.judgements, context.project_root)
-        _link(assets, self)
+        run = Run(tuple(self.registers), self.review, self.review_drawn, self.incremental, self.retrain_after)
+        add_linkage(assets, self.spec(), run)
         _evaluate(assets, self)
         columns = {
             field.name: {
@@ -209,75 +218,6 @@ def _check_encoded(name: str, register: Register) -> None:
         raise ValueError(
             f"register {name} reads no column '{ENCODING}', which says how it was encoded: add it with the role text"
         )
-
-
-def _link(assets: StudyAssets, study: EntityLinkage) -> None:
-    spec = study.spec()
-
-    @assets.asset(
-        Output(
-            "match_weights",
-            "Pairs of records with the weight of evidence that they match.",
-            about_entities=True,
-        ),
-        # before the entities, so that a run that fails in between is told when it is repeated
-        Output(
-            "changes", "Entities that are new, grown, merged, split or gone, run by run.", about_entities=True
-        ),
-        Output("entities", "Which entity each record belongs to.", about_entities=True),
-        Output("linked_records", "The records of all registers, each with its entity.", about_entities=True),
-        Output(
-            "parameters", "What agreement and disagreement on each field count for, learned without labels."
-        ),
-        Output("blocking", "How many pairs each blocking rule makes."),
-        Output("quality", "Precision and recall, estimated without labels."),
-        Output("unlinkables", "Records that say too little to be linked at all.", about_entities=True),
-        Output("settings", "By what rule pairs were decided."),
-        Output("contradictions", "Entities that contradict themselves.", about_entities=True),
-        Output("review", "Pairs most worth a person's look, the first one first.", about_entities=True),
-        zone="restricted",
-        inputs={**{name: name for name in study.registers}, "judgements": "judgements"},
-        settings=[spec, study.review, study.review_drawn],
-        resources=("restricted",),
-        kinds=("splink", "duckdb"),
-    )
-    def link(context, judgements, **registers):
-        """Score pairs of records and join them into entities, which keep the ids that they had."""
-        decisions = standing(judgements)
-        result = link_registers(registers, spec, decisions)
-        before, log = (_before(context, assets, noun) for noun in ("entities", "changes"))
-        entities = keep_ids(result.entities, before, used_ids(log))
-        found = find_contradictions(
-            result.pairs, entities, result.records, spec.fields, result.contradictions, result.threshold
-        )
-        drawn = draw_pairs(entities, spec.seed, study.review_drawn)
-        queue = review_queue(
-            result.pairs, entities, found, decisions, result.threshold, size=study.review, drawn=drawn
-        )
-        ids = {name: spec.id_column(name) for name in registers}
-        return {
-            "match_weights": Made(
-                result.pairs, metadata={"pairs": len(result.pairs), "threshold": result.threshold}
-            ),
-            "changes": changes_since(entities, before, log, datetime.now(UTC)),
-            "entities": Made(entities, metadata={"entities": int(entities["entity_id"].nunique())}),
-            "linked_records": linked_records(registers, entities, ids),
-            "parameters": result.parameters,
-            "blocking": Made(
-                result.blocking, metadata={"criterion": result.criterion, "notes": list(result.notes)}
-            ),
-            "quality": result.quality,
-            "unlinkables": result.unlinkables,
-            "settings": settings_table(result),
-            "contradictions": Made(found, metadata={"entities": int(found["entity_id"].nunique())}),
-            "review": Made(queue, metadata={"pairs": len(queue)}),
-        }
-
-
-def _before(context: dg.AssetExecutionContext, assets: StudyAssets, noun: str) -> pd.DataFrame | None:
-    """Read what this study's last run left, or None before the first."""
-    files = context.resources.restricted.files()
-    return files.read((assets.study, noun)) if files.exists((assets.study, noun)) else None
 
 
 def _evaluate(assets: StudyAssets, study: EntityLinkage) -> None:

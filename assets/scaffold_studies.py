@@ -127,7 +127,7 @@ LINKAGE_TABLES = frozenset(
         """
         match_weights entities linked_records parameters blocking quality unlinkables evaluation findings casework
         facts report judgements judgements_of_file review contradictions changes settings
-        judged_quality
+        judged_quality state compared_records
         """,
     )
 )

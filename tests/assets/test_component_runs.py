@@ -124,8 +124,9 @@ NOUNS = {
         "public": "",
     },
     "linked": {
-        "restricted": "blocking casework changes companies contradictions employers entities evaluation findings "
-        "judged_quality judgements linked_records match_weights parameters quality review settings unlinkables",
+        "restricted": "blocking casework changes companies compared_records contradictions employers entities "
+        "evaluation findings judged_quality judgements linked_records match_weights "
+        "parameters quality review settings state unlinkables",
         "released": "facts report",
         "public": "",
     },
