@@ -6,6 +6,8 @@ Invariant: a record that was read stands in a table, in `rejects` with its reaso
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
+from datetime import date
+from functools import lru_cache
 from typing import Final
 
 import pandas as pd
@@ -91,10 +93,19 @@ def _typed(column: pd.Series, kind: str) -> pd.Series:
 
 def is_date(text: object) -> bool:
     """Tell whether a text is a full date, or a moment, of RFC 3339."""
-    found = _DATE.fullmatch(text) if isinstance(text, str) else None
+    return isinstance(text, str) and _is_date(text)
+
+
+@lru_cache(maxsize=65_536)
+def _is_date(text: str) -> bool:
+    found = _DATE.fullmatch(text)
     if not found:
         return False
-    return not pd.isna(pd.to_datetime("-".join(found.groups()), format="%Y-%m-%d", errors="coerce"))
+    try:
+        date(*map(int, found.groups()))
+    except ValueError:
+        return False
+    return True
 
 
 @dataclass(frozen=True)
