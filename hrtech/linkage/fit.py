@@ -76,18 +76,20 @@ def fitted(
     pairs = make_pairs(keys, register, spec.mode)
     if not len(pairs[0]):
         raise LinkageError("The blocking rules reach no pair. Loosen them [setting: blocking]")
-    now = _first(prepared, pairs, keys, spec)
+    now, drawn = _first(prepared, pairs, keys, spec)
     labels = grouping(now.vectors, now.weight, now.comparisons)
     aliases = learn_aliases(records, prepared.fields, labels)
-    now = _again(prepared, now, labels, aliases, rules, spec)
-    for turn in range(_ROUNDS):
-        now = _refitted(prepared, now, labels, spec, spec.seed + turn)
+    now, drawn = _again(prepared, now, drawn, labels, aliases, rules, spec)
+    for _ in range(_ROUNDS):
+        now = _refitted(prepared, now, drawn, labels, spec)
         labels = grouping(now.vectors, now.weight, now.comparisons)
     return replace(now, aliases=aliases), labels
 
 
-def _first(prepared: Prepared, pairs: Pairs, keys: list[np.ndarray], spec: LinkageSpec) -> Weighed:
-    """Train by expectation-maximisation and weigh what the rules reach."""
+def _first(
+    prepared: Prepared, pairs: Pairs, keys: list[np.ndarray], spec: LinkageSpec
+) -> tuple[Weighed, Vectors]:
+    """Train by expectation-maximisation and weigh what the rules reach; also return random pairs, compared."""
     comparisons = comparisons_of(prepared.records, prepared.fields)
     if len(comparisons) < 2:
         raise LinkageError(
@@ -96,16 +98,16 @@ def _first(prepared: Prepared, pairs: Pairs, keys: list[np.ndarray], spec: Linka
         )
     kinds = {one.name: one.kind for one in prepared.fields}
     with Splink(prepared, comparisons, spec) as splink:
-        chance = splink.chance(None, spec.seed)
-        among = splink.trained(kinds, chance)
+        drawn = splink.vectors(*random_pairs(prepared, spec, spec.seed))
+        counts = {one.name: counted(drawn, one) for one in comparisons}
+        u = {name: chances(seen) for name, seen in counts.items()}
+        among = splink.trained(kinds, u)
         vectors = splink.vectors(*pairs)
     rarity, even = rarities(prepared.records, comparisons)
-    least = 0.5 / min(possible_pairs(prepared.records, spec.mode), spec.training_pairs)
-    u = {name: np.fmax(np.nan_to_num(values, nan=0.0), least) for name, values in chance.items()}
     m = {name: smoothed(np.zeros(len(values)), values) for name, values in among.items()}
-    seen = {one.name: np.isfinite(chance[one.name]) & np.isfinite(among[one.name]) for one in comparisons}
+    seen = {name: (number > 0) & np.isfinite(among[name]) for name, number in counts.items()}
     model = Parameters(m, u, seen, 0.0, rarity, even)
-    return _weighed(prepared, vectors, comparisons, model, keys, spec)
+    return _weighed(prepared, vectors, comparisons, model, keys, spec), drawn
 
 
 def _weighed(
@@ -173,11 +175,12 @@ def reweighed(
 def _again(
     prepared: Prepared,
     before: Weighed,
+    drawn: Vectors,
     labels: np.ndarray,
     aliases: Mapping[str, Mapping[str, str]],
     rules: Sequence[Rule],
     spec: LinkageSpec,
-) -> Weighed:
+) -> tuple[Weighed, Vectors]:
     """Compare again with aliases, and also the pairs that aliases and loose groups (closure) newly reach."""
     comparisons = (
         comparisons_of(prepared.records, prepared.fields, aliases) if aliases else before.comparisons
@@ -199,9 +202,10 @@ def _again(
         if aliases:
             chosen = [np.concatenate([old[kept], new]) for old, new in zip((left, right), fresh, strict=True)]
             vectors = splink.vectors(*chosen)
+            drawn = splink.vectors(drawn.left, drawn.right)
         else:
             vectors = before.vectors.take(kept).join(splink.vectors(*fresh))
-    return replace(before, vectors=vectors, comparisons=comparisons, keys=[*before.keys, *more])
+    return replace(before, vectors=vectors, comparisons=comparisons, keys=[*before.keys, *more]), drawn
 
 
 def random_pairs(prepared: Prepared, spec: LinkageSpec, seed: int) -> Pairs:
@@ -225,7 +229,7 @@ def chances(counts: np.ndarray) -> np.ndarray:
 
 
 def _refitted(
-    prepared: Prepared, before: Weighed, labels: np.ndarray, spec: LinkageSpec, seed: int
+    prepared: Prepared, before: Weighed, drawn: Vectors, labels: np.ndarray, spec: LinkageSpec
 ) -> Weighed:
     """Measure chance on random pairs that are no matches, and agreement among matches on the groups found.
 
@@ -233,8 +237,6 @@ def _refitted(
     chance does: pairs within a loose group are left out, and each value counts once per loose group.
     """
     records, comparisons, vectors = prepared.records, before.comparisons, before.vectors
-    with Splink(prepared, comparisons, spec) as splink:
-        drawn = splink.vectors(*random_pairs(prepared, spec, seed))
     loose = labels
     if len(before.weight) == len(vectors):
         loose = loose_groups(vectors.left, vectors.right, before.weight, len(labels))

@@ -1,8 +1,8 @@
 """Splink at work: chance agreement, agreement among matches, and the outcome of every comparison for given pairs.
 
-Splink 5, on DuckDB in memory or on Spark. Chance agreement (u) comes from random pairs, agreement among matches (m)
-from expectation-maximisation under several training rules, so that each comparison is trained by a rule that does not
-fix it. Sources: Fellegi and Sunter 1969; Linacre et al. 2022 (Splink).
+Splink 5, on DuckDB in memory or on Spark. Agreement among matches (m) comes from expectation-maximisation under
+several training rules, so that each comparison is trained by a rule that does not fix it, with chance agreement (u) as
+random pairs have it. Sources: Fellegi and Sunter 1969; Linacre et al. 2022 (Splink).
 """
 
 import logging
@@ -83,21 +83,6 @@ class Splink:
 
     def __exit__(self, *_: object) -> None:
         self._engine.close()
-
-    def chance(self, rows: np.ndarray | None, seed: int) -> dict[str, np.ndarray]:
-        """Estimate chance agreement per comparison and level (first level first, null left out; NaN if never seen).
-
-        Args:
-            rows: Records to draw random pairs from; None for all.
-            seed: Seed of the draw.
-        """
-        with _quiet():
-            linker = self._linker(self._table if rows is None else self._table.iloc[np.sort(rows)])
-            linker.training.estimate_u_using_random_sampling(max_pairs=self._spec.training_pairs, seed=seed)
-            return {
-                one["output_column_name"]: _values(one, "u_probability")
-                for one in linker.misc.save_model_to_json()["comparisons"]
-            }
 
     def trained(self, kinds: Mapping[str, str], chance: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         """Estimate agreement among matches per comparison and level by expectation-maximisation.
