@@ -44,10 +44,13 @@ _ISO_DATE: Final = re.compile(r"(\d{4})-?(\d{2})-?(\d{2})(?:[T ].*)?")
 
 def fold(text: str) -> str:
     """Return a text in lower-case Latin letters without accents, with single spaces between its words."""
-    from anyascii import anyascii
+    if not text.isascii():
+        from anyascii import anyascii
 
-    text = anyascii(unicodedata.normalize("NFKC", text)).casefold()
-    text = _DOTTED.sub(lambda found: found.group().replace(".", ""), text.replace("'", "").replace("`", ""))
+        text = anyascii(unicodedata.normalize("NFKC", text))
+    text = text.casefold().replace("'", "").replace("`", "")
+    if "." in text:
+        text = _DOTTED.sub(lambda found: found.group().replace(".", ""), text)
     return _BREAKS.sub(" ", text).strip()
 
 

@@ -2,7 +2,7 @@
 
 Of the d − 1 others who share a value of degree d, one is taken to be the tie that the value stands for, so that a
 given one is it with probability c / (d − 1), c being the confidence in the attribute. Values that travel together are
-one piece of evidence: the surest of them, with the most holders. Several pieces combine as 1 − ∏(1 − p). A value that
+one piece of evidence: the surest of them. Several pieces combine as 1 − ∏(1 − p). A value that
 very many share links nobody by itself, and adds its little to entities that something else links. This ranks links; a
 single shared value is no discovery.
 """
@@ -97,14 +97,17 @@ def attribute_links(
     def most(column: str) -> np.ndarray:
         return np.maximum.reduceat(frame[column].to_numpy(), starts)
 
+    def least(column: str) -> np.ndarray:
+        return np.minimum.reduceat(frame[column].to_numpy(), starts)
+
     bits = np.bitwise_or.reduceat(frame["bits"].to_numpy(), starts)
-    holders = most("holders")
+    holders = least("holders")
     found = found.assign(
         kind=_named(bits, names, "+"),
         values=np.diff(np.r_[starts, len(frame)]),
         probability=most("sure") / (holders - 1),
-        evidence=_evidence(bits, holders, most("alike"), names, total),
-        p=most("p"),
+        evidence=_evidence(bits, holders, most("holders"), most("alike"), names, total),
+        p=least("p"),
     )
     if spec.min_shared == 1:
         return found
@@ -118,16 +121,23 @@ def _named(bits: Ints, names: list[str], between: str) -> np.ndarray:
     return np.array(words, dtype=object)[code]
 
 
-def _evidence(bits: Ints, holders: Ints, alike: np.ndarray, names: list[str], total: int) -> np.ndarray:
-    kinds = pd.DataFrame({"bits": bits, "holders": holders, "alike": alike})
+def _evidence(
+    bits: Ints, holders: Ints, most: Ints, alike: np.ndarray, names: list[str], total: int
+) -> np.ndarray:
+    kinds = pd.DataFrame({"bits": bits, "holders": holders, "most": most, "alike": alike})
     found = kinds.drop_duplicates()
     code = pd.MultiIndex.from_frame(found).get_indexer(pd.MultiIndex.from_frame(kinds))
     what = _named(found["bits"].to_numpy(), names, " and ")
     words = [
-        f"the same {name}{', give or take a letter,' if near else ','} which {held} of {total} entities have"
-        for name, held, near in zip(what, found["holders"], found["alike"], strict=True)
+        f"the same {name}{', give or take a letter,' if near else ','} which {_range(held, many)} of {total} "
+        "entities have"
+        for name, held, many, near in zip(what, found["holders"], found["most"], found["alike"], strict=True)
     ]
     return np.array(words, dtype=object)[code]
+
+
+def _range(least: int, most: int) -> str:
+    return f"{least}" if least == most else f"{least} to {most}"
 
 
 def co_bid_table(bids: CoBids, ids: pd.Index, strata: pd.Index) -> pd.DataFrame:

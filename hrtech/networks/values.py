@@ -9,7 +9,7 @@ import pandas as pd
 from hrtech.linkage.normalise import normalise
 from hrtech.linkage.spec import FieldKind
 from hrtech.networks.near import near_values
-from hrtech.networks.pairs import Ints, pairs_within
+from hrtech.networks.pairs import Ints, hypergeometric, pairs_within
 from hrtech.networks.spec import NetworkSpec, Rejects, numbered
 
 _KINDS_BY_NAME: Final[dict[str, FieldKind]] = {"phone": "phone", "email": "email", "address": "address"}
@@ -19,6 +19,7 @@ _PHONE_DIGITS: Final = 9
 #: Entities that must hold two values both, and share of the rarer one's holders, for the values to travel together.
 _PACKAGE_HOLDERS: Final = 3
 _PACKAGE_SHARE: Final = 0.3
+_PACKAGE_CHANCE: Final = 0.001
 
 
 @dataclass(frozen=True)
@@ -68,7 +69,7 @@ def shared_values(
     )
     columns = ["entity", "attribute", "text", "certainty", "exact"]
     more = facts.assign(certainty=1.0, exact=True) if facts is not None else frame.iloc[:0]
-    return _counted(pd.concat([frame[columns], more[columns]], ignore_index=True))
+    return _counted(pd.concat([frame[columns], more[columns]], ignore_index=True), len(ids))
 
 
 def match_probability(frame: pd.DataFrame) -> pd.Series:
@@ -88,13 +89,17 @@ def backwards(frame: pd.DataFrame) -> pd.Series:
 
 def _comparable(attribute: str, part: pd.DataFrame, spec: NetworkSpec) -> pd.DataFrame:
     kind = spec.attribute_kinds.get(attribute) or _KINDS_BY_NAME.get(attribute, "category")
-    text = normalise(part["value"], kind)
     if kind == "phone":
-        text = text.str[-_PHONE_DIGITS:]
+        # an extension is no part of the number; ways to write its country differ in front
+        digits = part["value"].astype("str").str.replace(r"(?i)\s*(?:x|ext)\.?\s*\d+$|\D", "", regex=True)
+        digits = digits.str.lstrip("0").str[-_PHONE_DIGITS:]
+        text = digits.where(digits != "").astype("str")
+    else:
+        text = normalise(part["value"], kind)
     return part.assign(text=text, exact=kind in _EXACT)
 
 
-def _counted(frame: pd.DataFrame) -> SharedValues:
+def _counted(frame: pd.DataFrame, entities: int) -> SharedValues:
     values = frame.groupby(["attribute", "text"]).agg(exact=("exact", "first"), rows=("exact", "size"))
     values = values.reset_index()
     # the spelling that most use comes first and names its group
@@ -120,14 +125,15 @@ def _counted(frame: pd.DataFrame) -> SharedValues:
             "spellings": np.bincount(spelling, minlength=len(code)),
         }
     ).astype({"attribute": "str", "text": "str"})
-    return SharedValues(holders, table.assign(package=_packages(holders, table)))
+    return SharedValues(holders, table.assign(package=_packages(holders, table, entities)))
 
 
-def _packages(holders: pd.DataFrame, values: pd.DataFrame) -> Ints:
-    """Join values that travel together: three or more hold both, or whoever holds one is among three that hold the other.
+def _packages(holders: pd.DataFrame, values: pd.DataFrame, entities: int) -> Ints:
+    """Join values that travel together: three or more hold both, or all holders of one are among those of the other.
 
-    Whoever sells an address sells a phone with it, so that sharing both tells no more than sharing one. Two values that
-    the same two alone hold stay two.
+    The latter where at least three hold the other, and both only where chance would hardly do it, or where the holders
+    are the same. Whoever sells an address sells a phone with it, so that sharing both tells no more than sharing one.
+    Two values that the same two alone hold stay two.
     """
     from scipy import sparse
     from scipy.sparse.csgraph import connected_components
@@ -147,7 +153,12 @@ def _packages(holders: pd.DataFrame, values: pd.DataFrame) -> Ints:
     many = (together >= _PACKAGE_HOLDERS) & (together >= _PACKAGE_SHARE * fewer)
     kind = values["attribute"].to_numpy()
     different = kind[both["first"].to_numpy(np.int64)] != kind[both["second"].to_numpy(np.int64)]
-    chosen = both.loc[(within | many) & different]
+    at = np.flatnonzero((within | many) & different)
+    urn, count, _, tail = hypergeometric(one[at], other[at], np.full(len(at), entities))
+    rare = np.zeros(len(at), dtype=bool)
+    rare[urn[(count == together[at][urn]) & (tail < _PACKAGE_CHANCE)]] = True
+    same = (together[at] == one[at]) & (together[at] == other[at])
+    chosen = both.iloc[at[rare | same]]
     graph = sparse.coo_array(
         (np.ones(len(chosen)), (chosen["first"], chosen["second"])), shape=(len(values), len(values))
     )

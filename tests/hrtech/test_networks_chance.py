@@ -145,17 +145,20 @@ def held(*rows):
 
 
 def test_an_agents_address_and_phone_travel_together_and_those_of_two_firms_do_not():
-    agent = [(name, "address", "1 high street") for name in "ABCDE"] + [
-        (name, "phone", "4471234567") for name in "ABC"
-    ]
-    own = [
-        (name, kind, value)
-        for name in "FG"
-        for kind, value in (("address", "9 mill lane"), ("phone", "55500012"))
-    ]
+    agent = [(name, "address", "1 high street") for name in "ABCDE"]
+    agent += [(name, "phone", "4471234567") for name in "ABC"]
+    agent += [(f"other {k}", "address", f"{k} long lane") for k in range(60)]
+    contacts = (("address", "9 mill lane"), ("phone", "55500012"))
+    own = [(name, *contact) for name in "FG" for contact in contacts]
     values = held(*agent, *own)[0].values.set_index("text")
     assert values.loc["1 high st", "package"] == values.loc["471234567", "package"]
     assert values.loc["9 mill ln", "package"] != values.loc["55500012", "package"]
+
+
+def test_a_value_that_nearly_everybody_holds_takes_none_with_it():
+    common = [(name, "email", "agent@x.example") for name in "ABCDEF"]
+    values = held(*common, *((name, "address", "1 high street") for name in "ABC"))[0].values
+    assert values["package"].nunique() == 2
 
 
 def test_a_phone_is_the_same_with_and_without_its_country():
