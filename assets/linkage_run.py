@@ -106,7 +106,7 @@ def add_linkage(assets: StudyAssets, spec: LinkageSpec, run: Run) -> None:
         found = find_contradictions(
             result.pairs, entities, result.records, spec.fields, result.contradictions, result.threshold
         )
-        drawn = draw_pairs(entities, spec.seed, run.drawn)
+        drawn = draw_pairs(entities, spec.seed, run.drawn, judged=decisions)
         queue = review_queue(
             result.pairs, entities, found, decisions, result.threshold, size=run.review, drawn=drawn
         )

@@ -54,13 +54,16 @@ def judged_quality(entities: pd.DataFrame, standing: pd.DataFrame, seed: int) ->
     )
 
 
-def draw_pairs(entities: pd.DataFrame, seed: int, size: int | None = None) -> pd.DataFrame:
+def draw_pairs(
+    entities: pd.DataFrame, seed: int, size: int | None = None, *, judged: pd.DataFrame | None = None
+) -> pd.DataFrame:
     """Return pairs that the model joined in the order of their lasting random numbers.
 
     Args:
         entities: `register, record_id, unjudged_entity_id`.
         seed: Seed of the numbers.
         size: The first so many; all by default.
+        judged: Decisions on pairs that are left out, because they were drawn and judged before.
 
     Returns:
         The columns of `KEYS`. Entities of more than 2,000 records, which no linkage should have, give those of
@@ -77,6 +80,8 @@ def draw_pairs(entities: pd.DataFrame, seed: int, size: int | None = None) -> pd
     drawn = both[list(KEYS)].astype("str")
     number = pd.util.hash_pandas_object(pair_keys(drawn), index=False, hash_key=f"{seed:016d}"[:16])
     ordered = drawn.assign(number=number.to_numpy()).sort_values(["number", *KEYS])
+    if judged is not None and len(judged):
+        ordered = ordered[~pair_keys(ordered).isin(set(pair_keys(judged)))]
     return ordered[list(KEYS)].head(size if size is not None else len(ordered)).reset_index(drop=True)
 
 

@@ -50,6 +50,8 @@ def test_pairs_drawn_keep_their_order_whatever_else_is_there():
     first, second = pair_keys(draw_pairs(few, 5)), pair_keys(draw_pairs(many.iloc[::-1], 5))
     assert len(first) == 300  # three pairs in each of 100 entities
     assert second[second.isin(set(first))].tolist() == first.tolist()
+    left = pair_keys(draw_pairs(few, 5, 4, judged=draw_pairs(few, 5, 2))).tolist()
+    assert left == first.tolist()[2:6]  # what was judged is not drawn again
     assert pair_keys(draw_pairs(few, 6, 10)).tolist() != first.head(10).tolist()
 
 
