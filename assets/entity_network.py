@@ -21,28 +21,42 @@ from assets.entity_network_inputs import (
 )
 from assets.scaffold_studies import NetworkScaffolder
 from assets.settings import Settings
+from assets.source import JUDGED
 from assets.study import Made, Output, Study, StudyAssets
 from hrtech.facts import facts_to_frame
 from hrtech.networks import NetworkResult, NetworkSpec, build_networks
+from hrtech.networks.case_pages import network_pages
 from hrtech.networks.exports import FORMATS, export_network
 from hrtech.networks.flags import all_flags, offers, weighted
+from hrtech.networks.remarks import remark_log, set_aside, without_set_aside
 from hrtech.networks.telling import linked_elsewhere, network_facts, network_report, shared_attributes
 from hrtech.networks.watch import add_snapshot, watch_list
 from hrtech.networks.why import answers
+from resources.judged import judged_fingerprint, read_judged
 
 TABLES = {
     "nodes": "Firms and owners with their network and risk.",
     "edges": "Links with their probability and evidence.",
+    "discoveries": "Pairs with more in common than chance explains, at a stated false discovery rate.",
+    "co_bids": "Pairs that bid together, how far apart their bids lie, and what chance explains.",
+    "activity": "Pairs that begin the same things together, or one after the other.",
     "networks": "Groups of linked firms and the flags in them.",
+    "communities": "Groups that hold together more than a stated density, and how stable each is.",
     "beneficial_owners": "Who owns at least the threshold through every chain.",
     "ownership_paths": "Every chain from a beneficial owner down to a firm.",
     "control": "Who can decide in a firm by votes or by declared means, apart from shares.",
     "cycles": "Circles of ownership.",
     "paths": "The paths that each risk is made of; contributions add up to it.",
     "hubs": "Values that too many share to link anyone.",
+    "sensitivity": "How the risk changes with each setting.",
+    "stability": "How far the communities depend on the seed.",
     "red_flags_used": "Every red flag with its source and declared weight; those of weight 0 are shown only.",
     "rejects": "Rows of the inputs that could not be used, with the reason.",
 }
+SHOWN = (
+    "nodes", "edges", "discoveries", "co_bids", "networks", "communities", "beneficial_owners", "control",
+    "sensitivity", "hubs", "red_flags_used", "watch_list", "answers", "remarks",
+)  # fmt: skip
 EXPORTED = ("nodes", "edges", "paths", "beneficial_owners", "ownership_paths", "control")
 
 NO_OWNERSHIP = pd.DataFrame(
@@ -97,6 +111,10 @@ class EntityNetwork(Study):
     patterns: Patterns = Field(
         default_factory=Patterns, description="When shapes of ownership are flagged, where owners are known."
     )
+    activity: str | None = Field(
+        default=None,
+        description="Asset with dated activity, entity_id, attribute, value and period: study/noun.",
+    )
     watched: int = Field(default=100, ge=1, le=10_000, description="Entities on the watch list.")
     export: list[Literal["graphml", "json", "excel", "followthemoney"]] = Field(
         default=[], description="Write the network as files, kept in the restricted store."
@@ -148,6 +166,7 @@ class EntityNetwork(Study):
         if (owned := inputs.patterns) is not None:
             id_column = self.entities.id_column if self.entities else "entity_id"
             add_patterns(assets, self.patterns, owned, id_column, self.ownership_threshold)
+        _remarks(assets)
         _networks(assets, self, inputs)
         _watch(assets, self)
         _findings(assets, self)
@@ -155,7 +174,8 @@ class EntityNetwork(Study):
             assets,
             self.title,
             network_report,
-            tables=("nodes", "edges", "networks", "beneficial_owners", "paths"),
+            tables=SHOWN,
+            pages=lambda study, **tables: network_pages(study, tables),
         )
         if self.disclose is not None:
             add_disclosure(assets, self.disclose, self.title, network_report)
@@ -194,10 +214,12 @@ class _Inputs:
         """All that a network is built of."""
         study = self.study
         found = {"entities": study.entities.asset} if study.entities else {}
-        found |= {name: key for name in ("ownership", "red_flags", "linked") if (key := getattr(study, name))}
+        named = ("ownership", "red_flags", "linked", "activity")
+        found |= {"remarks": "remarks"} | {name: key for name in named if (key := getattr(study, name))}
         if study.sources:
             names = ("entities", "attributes", "ownership", "red_flags")
             found |= {f"read_{name}": f"read_{name}" for name in names}
+            found |= {} if study.activity else {"activity": "read_activity"}
         if study.lists:
             found["listed_flags"] = "listed_flags"
         if (held := self.bids) is not None:
@@ -205,6 +227,25 @@ class _Inputs:
         if self.patterns is not None:
             found["pattern_flags"] = "pattern_flags"
         return found
+
+
+def _remarks(assets: StudyAssets) -> None:
+    @assets.asset(
+        Output(
+            "remarks",
+            "What people said about entities: replies, corrections, decisions.",
+            about_entities=True,
+        ),
+        zone="restricted",
+        resources=("restricted",),
+        metadata={"hrtech/source_path": JUDGED + assets.study},
+    )
+    def remarks(context):
+        """Read what the forms of the pages recorded; it is only ever added to."""
+        files = context.resources.restricted.files()
+        log = remark_log(read_judged(files, assets.study))
+        version = judged_fingerprint(files, assets.study)
+        return Made(log, metadata={"remarks": len(log)}, tags={"hrtech/source": version[:60]})
 
 
 def _networks(assets: StudyAssets, study: EntityNetwork, inputs: _Inputs) -> None:
@@ -250,7 +291,7 @@ def _built(study: EntityNetwork, frames: dict[str, pd.DataFrame]) -> tuple[Netwo
     known = pd.concat(entities, ignore_index=True) if len(entities) > 1 else entities[0]
     if len(entities) > 1:
         known = known.drop_duplicates("entity_id", ignore_index=True)
-    used = all_flags(flags)
+    used = without_set_aside(all_flags(flags), set_aside(frames["remarks"]))
     result = build_networks(
         known,
         pd.concat(attributes, ignore_index=True),
@@ -258,6 +299,7 @@ def _built(study: EntityNetwork, frames: dict[str, pd.DataFrame]) -> tuple[Netwo
         used.loc[used["weight"] != 0],
         study.spec(),
         bids=offers(frames["bids"], frames["tenders"]) if "bids" in frames else None,
+        activity=frames["activity"].rename(columns={"activity": "attribute"}) if "activity" in frames else None,
     )
     return result, used
 

@@ -4,20 +4,59 @@ A fact counts networks, firms and owners; none names one. The report names firms
 tables, which is in restricted casework.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Final
 
 import pandas as pd
 
-from hrtech.facts import Chart, Fact, FactList, Heading, Report, Text
-from hrtech.facts.frames import frame_table, rows
-from hrtech.facts.parts import Edge, Network, Node
-from hrtech.networks.layout import layout
+from hrtech.facts import Chart, Fact, FactList, Heading, Part, Report, Text
+from hrtech.facts.frames import frame_table
+from hrtech.facts.parts import Network
+from hrtech.networks.case_pages import address, drawn
 from hrtech.networks.spec import NetworkError
 from hrtech.pages import charts
 
 #: Networks that casework draws, the riskiest first, and the largest that is still readable.
 DRAWN = 3
-READABLE = 60
+READABLE = 1000
+#: Heading, title, table, rows and columns shown in casework.
+_SHOWN: Final = (
+    (
+        "What chance does not explain",
+        "Discoveries: dependence, not guilt; a joint venture or a region explains many",
+        "discoveries",
+        50,
+        ("source", "target", "kind", "evidence", "p", "q", "family"),
+    ),
+    (
+        "Groups",
+        "Communities: firms tied more closely than the stated density, and how stable each is to reseeding",
+        "communities",
+        30,
+        ("community_id", "entities", "flagged", "discoveries", "persistence", "max_risk"),
+    ),
+    (
+        "Who stands behind them",
+        "Beneficial owners",
+        "beneficial_owners",
+        50,
+        ("owner_name", "owner_kind", "company_id", "share_low", "share_high", "path", "paths"),
+    ),
+    (
+        "How far the scores depend on settings",
+        "Each setting changed by itself: rank correlation of the risk, share of the top that stays, largest change",
+        "sensitivity",
+        40,
+        ("setting", "value", "rank_correlation", "top_kept", "largest_change"),
+    ),
+    (
+        "Values that too many share",
+        "They link nobody by themselves",
+        "hubs",
+        30,
+        ("attribute", "entities"),
+    ),
+)
 
 
 def shared_attributes(entities: pd.DataFrame, id_column: str, columns: Sequence[str]) -> pd.DataFrame:
@@ -137,11 +176,8 @@ def network_report(
     title: str,
     facts: Sequence[Fact],
     *,
-    nodes: pd.DataFrame | None = None,
-    edges: pd.DataFrame | None = None,
-    networks: pd.DataFrame | None = None,
-    beneficial_owners: pd.DataFrame | None = None,
-    paths: pd.DataFrame | None = None,
+    pages: frozenset[str] = frozenset(),
+    **tables: pd.DataFrame,
 ) -> Report:
     """Tell a network study; with tables it names firms and is a restricted report.
 
@@ -149,13 +185,11 @@ def network_report(
         study: Name of the study.
         title: Title.
         facts: What may be told.
-        nodes: Scored entities and owners, for casework.
-        edges: Links with evidence, for casework.
-        networks: Networks, for casework.
-        beneficial_owners: Owners followed through chains, for casework.
-        paths: Contributions to risk, for casework.
+        pages: Addresses of the pages of single entities, for casework.
+        tables: `nodes, edges, networks` and the other tables of `NetworkResult`, `watch_list` and `red_flags_used`,
+            for casework; those that are there are shown.
     """
-    parts: list = [
+    parts: list[Part] = [
         FactList(tuple(fact.fact_id for fact in facts)),
         Text(
             "Firms that share a telephone, an address or an owner are linked, each link weighing less the more firms "
@@ -163,36 +197,54 @@ def network_report(
             "building share an address too."
         ),
     ]
-    if nodes is None or edges is None or networks is None:
+    if not tables:
         counts = [fact for fact in facts if fact.unit in ("firms", "networks")]
         if counts:
             parts.insert(1, _counts(counts))
         summary = "Who shares contacts and owners with whom, counted; no firm is named."
         return Report(study, title, summary, "disclosure-control", tuple(parts))
+    nodes, edges, networks = (tables[name] for name in ("nodes", "edges", "networks"))
     parts += [Heading("The riskiest networks"), *_drawn(study, nodes, edges, networks)]
-    parts += [
-        Heading("The riskiest firms"),
-        frame_table("Firms by risk", nodes.head(50), source_assets=(f"{study}/nodes",)),
-    ]
-    if paths is not None:
-        top = paths.loc[paths["entity_id"].isin(nodes.head(10)["entity_id"])]
-        parts.append(
-            frame_table(
-                "What their risk is made of",
-                top,
-                source_assets=(f"{study}/paths",),
-                description="The contributions of a firm add up to its risk.",
-            )
-        )
-    if beneficial_owners is not None:
-        parts += [
-            Heading("Who stands behind them"),
-            frame_table(
-                "Beneficial owners", beneficial_owners.head(50), source_assets=(f"{study}/beneficial_owners",)
-            ),
-        ]
+    parts += [Heading("Where to look first"), *_listed(study, tables, pages)]
+    for heading, words, noun, most, columns in _SHOWN:
+        if len(table := tables.get(noun, pd.DataFrame())):
+            shown = table[[name for name in columns if name in table.columns]].head(most)
+            parts += [
+                Heading(heading),
+                frame_table(words, _rounded(shown), source_assets=(f"{study}/{noun}",)),
+            ]
     summary = "Who shares contacts and owners with whom, and where red flags reach."
     return Report(study, title, summary, "restricted", tuple(parts))
+
+
+def _listed(study: str, tables: Mapping[str, pd.DataFrame], pages: frozenset[str]) -> list[Part]:
+    nodes = tables["nodes"]
+    if "watch_list" not in tables:
+        return [frame_table("Firms by risk", nodes.head(50), source_assets=(f"{study}/nodes",))]
+    listed = tables["watch_list"][
+        ["name", "status", "score", "score_before", "rank", "rank_before", "entity_id"]
+    ]
+    links = [f"{place}.html" if (place := address(str(one))) in pages else "" for one in listed["entity_id"]]
+    return [
+        frame_table(
+            "The watch list, and what changed since the last",
+            listed,
+            source_assets=(f"{study}/watch_list",),
+            headings={"score": "risk", "score_before": "risk before"},
+            links=links,
+        )
+    ]
+
+
+def _rounded(table: pd.DataFrame) -> pd.DataFrame:
+    """Write probabilities of chance in the digits that matter."""
+    small = {
+        name
+        for name in ("p", "q", "p_value", "q_value", "p_together", "q_together", "p_close")
+        if name in table
+    }
+    words = {name: [f"{value:.2g}" if pd.notna(value) else "" for value in table[name]] for name in small}
+    return table.assign(**words)
 
 
 def _counts(facts: Sequence[Fact]) -> Chart:
@@ -208,33 +260,8 @@ def _counts(facts: Sequence[Fact]) -> Chart:
 def _drawn(study: str, nodes: pd.DataFrame, edges: pd.DataFrame, networks: pd.DataFrame) -> list[Network]:
     sizes = nodes.groupby("network_id").size()
     fits = networks.loc[networks["network_id"].map(sizes).between(3, READABLE)]
-    drawn = []
+    shown = []
     for network in fits.nlargest(DRAWN, "max_risk")["network_id"]:
-        members = nodes.loc[nodes["network_id"] == network]
-        ties = edges.loc[
-            edges["source"].isin(members["entity_id"]) & edges["target"].isin(members["entity_id"])
-        ]
-        places = members.merge(layout(members, ties), on="entity_id")
-        drawn.append(
-            Network(
-                f"Network of {len(members)} firms and owners",
-                tuple(
-                    Node(
-                        str(row["entity_id"]),
-                        str(row["name"]),
-                        row["x"],
-                        row["y"],
-                        kind=str(row["node_kind"]),
-                        highlighted=row["own_flags"] > 0,
-                    )
-                    for row in rows(places)
-                ),
-                tuple(
-                    Edge(str(row["source"]), str(row["target"]), str(row["kind"]), row["kind"] == "ownership")
-                    for row in rows(ties)
-                ),
-                f"{len(members)} firms and owners with {len(ties)} links; those with a red flag are drawn stronger.",
-                source_assets=(f"{study}/nodes", f"{study}/edges"),
-            )
-        )
-    return drawn
+        members = nodes.loc[nodes["network_id"] == network, "entity_id"].tolist()
+        shown.append(drawn(study, f"Network of {len(members)} firms and owners", members, nodes, edges))
+    return shown

@@ -8,7 +8,9 @@ import pandas as pd
 import pytest
 from studies import WORLD
 
-from resources.lake import read_table
+from hrtech_dagster.casework_pages import judgement_frame
+from resources.judged import JUDGEMENTS
+from resources.lake import read_table, write_table
 
 pytestmark = pytest.mark.slow
 
@@ -119,6 +121,61 @@ def test_the_watch_list_survives_runs_and_tells_what_changed(project, read):
     status = read("firms", "watch_list").set_index("entity_id")["status"]
     assert status.to_dict() == {"a": "gone", "b": "gone", "c": "same", "d": "same"}
     assert read("firms", "watch_history")["snapshot"].max() == 3
+
+
+def remark(home, entity, words):
+    fields = [
+        ("entity_id", entity),
+        ("remark", words),
+        ("words", "They paid late"),
+        ("judged_by", "R. Evans"),
+    ]
+    frame = judgement_frame("firms", fields)
+    write_table(home, "restricted", [JUDGEMENTS, "firms"], frame, str(frame["judgement_id"].iloc[0]))
+
+
+def test_each_on_the_watch_list_has_a_page_and_what_is_said_about_it_holds(project, read, home):
+    entity = "EntityID\n" + "".join(f"{name}\n" for name in "abcd")
+    paths = {
+        "entity": project.file("entity.csv", entity),
+        "static": project.file(
+            "static.csv", "EntityID,AttributeID,Value\na,phone,5550101\nb,phone,5550101\n"
+        ),
+        "dynamic": project.file(
+            "dynamic.csv", "EntityID,AttributeID,Value,TimePeriod\na,site,x,1\nb,site,x,1\n"
+        ),
+        "flags": project.file("flags.csv", "EntityID,FlagID,Evidence\na,f,case 1\n"),
+        "flag_metadata": project.file(
+            "meta.csv", "FlagID,Name,IsSupportingFlag,FlagWeight\nf,wages,false,0.8\n"
+        ),
+    }
+    tables = {name: str(path) for name, path in paths.items()}
+    project.study("firms", "EntityNetwork", sources=[{"format": "five_tables", "tables": tables}])
+    assert project.run().success
+    pages = read("firms", "casework").set_index("path")["content"]
+    assert {path for path in pages.index if path.startswith("entities/")} == {
+        "entities/a.html",
+        "entities/b.html",
+    }
+    assert 'href="entities/a.html"' in bytes(pages["index.html"]).decode()
+    page = bytes(pages["entities/b.html"]).decode()
+    assert "a is flagged: wages" in page and "seen nowhere else" in page
+    assert 'name="entity_id" value="b"' in page and "No finding against anybody".lower() in page.lower()
+    risk = read("firms", "nodes").set_index("entity_id")["risk"]
+    assert f"Risk {risk['b']:.2f}" in page
+
+    remark(home, "a", "set flags aside")
+    assert project.stale()["firms/remarks"] == "its file changed"
+    assert project.run("firms").success
+    flags = read("firms", "red_flags_used")
+    assert flags["flag"].tolist() == ["wages"] and flags["weight"].tolist() == [0.0]
+    assert (read("firms", "nodes")["risk"] == 0).all()
+    remark(home, "a", "take back")
+    assert project.run("firms").success
+    again = read("firms", "nodes").set_index("entity_id")["risk"]
+    pd.testing.assert_series_equal(again, risk)
+    page = bytes(read("firms", "casework").set_index("path")["content"]["entities/a.html"]).decode()
+    assert page.count("They paid late") == 2
 
 
 def test_a_register_with_tenders_gets_screens_patterns_and_co_bids(project, read, home):
