@@ -42,6 +42,13 @@ def weight_steps(pair: pd.Series) -> list[tuple[str, float]]:
     return [(PRIOR, float(pair["weight_prior"])), *steps, *others]
 
 
+def own_weight(pairs: pd.DataFrame) -> pd.Series:
+    """Return the match weight of each pair by itself, without what other records of its entity say."""
+    if "weight_calibration" not in pairs.columns:
+        return pairs["match_weight"]
+    return pairs["match_weight"] - pairs["weight_calibration"]
+
+
 def outcomes_of(reason: str) -> dict[str, str]:
     """Read what each comparison found from the reason of a pair; comparisons without a value are not in it."""
     found = {}
@@ -72,8 +79,8 @@ def holding_pairs(pairs: pd.DataFrame, entities: pd.DataFrame, entity_ids: Seque
         entity_ids: The entities.
 
     Returns:
-        `entity_id`, the columns of `KEYS`, `match_weight, match_probability, reason`, and `alone`: whether the entity
-        falls apart without this pair (never for two records).
+        `entity_id`, the columns of `KEYS`, `own_weight` (the pair by itself), `match_weight, match_probability,
+        reason`, and `alone`: whether the entity falls apart without this pair (never for two records).
     """
     wanted = entities[entities["entity_id"].isin(set(entity_ids))]
     at = pd.MultiIndex.from_frame(wanted[["register", "record_id"]])
@@ -85,12 +92,13 @@ def holding_pairs(pairs: pd.DataFrame, entities: pd.DataFrame, entity_ids: Seque
     sides = [pd.MultiIndex.from_frame(near[[f"register_{side}", f"record_{side}"]]) for side in "lr"]
     inside = near.assign(
         entity_id=names.reindex(sides[0]).to_numpy(),
+        own_weight=own_weight(near),
         row_l=rows.reindex(sides[0]).to_numpy(),
         row_r=rows.reindex(sides[1]).to_numpy(),
     ).dropna(subset=["entity_id", "row_l", "row_r"])
-    speaking = inside[inside["match_weight"] > 0]
+    speaking = inside[inside["own_weight"] > 0]
     lone = bridges(speaking["row_l"].astype(int), speaking["row_r"].astype(int), speaking["entity_id"])
     inside["alone"] = inside.index.isin(lone.index)
-    ordered = inside.sort_values(["entity_id", "match_weight", *KEYS])
-    kept = ["entity_id", *KEYS, "match_weight", "match_probability", "reason", "alone"]
+    ordered = inside.sort_values(["entity_id", "own_weight", *KEYS])
+    kept = ["entity_id", *KEYS, "own_weight", "match_weight", "match_probability", "reason", "alone"]
     return ordered[kept].reset_index(drop=True)

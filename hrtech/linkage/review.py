@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from hrtech.linkage.constraints import KEYS
+from hrtech.linkage.explain import own_weight
 from hrtech.linkage.graph import bridges
 from hrtech.linkage.judgements import pair_id, pair_keys
 from hrtech.linkage.spec import FieldSpec
@@ -141,6 +142,7 @@ def _edges(pairs: pd.DataFrame, entities: pd.DataFrame) -> pd.DataFrame:
     """Return the pairs with the row numbers and entities of both records and a key."""
     keys = pd.Index(entities["register"].astype("str") + "\x1f" + entities["record_id"].astype("str"))
     edges = pairs[[*KEYS, "match_weight", "match_probability", "joined"]].copy()
+    edges["own_weight"] = own_weight(pairs)
     names = entities["entity_id"].to_numpy()
     for side in "lr":
         rows = keys.get_indexer(pd.Index(edges[f"register_{side}"] + "\x1f" + edges[f"record_{side}"]))
@@ -150,14 +152,14 @@ def _edges(pairs: pd.DataFrame, entities: pd.DataFrame) -> pd.DataFrame:
 
 def _weak_bridges(edges: pd.DataFrame, threshold: float, *, weak_only: bool = True) -> pd.DataFrame:
     at = np.log2(threshold / (1 - threshold))
-    held = edges[edges["joined"] & (edges["match_weight"] > at)]
+    held = edges[edges["joined"] & (edges["own_weight"] > at)]
     found = bridges(held["row_l"], held["row_r"], held["entity_l"])
     rows = edges.loc[found.index].assign(entity_id=lambda frame: frame["entity_l"], kind=WEAK)
     rows["detail"] = [
         f"this pair alone holds {one} and {other} records together"
         for one, other in zip(found["smaller"], found["larger"], strict=True)
     ]
-    return rows[rows["match_weight"] - at < WEAK_BITS] if weak_only else rows
+    return rows[rows["own_weight"] - at < WEAK_BITS] if weak_only else rows
 
 
 def _two_identifiers(
@@ -209,7 +211,7 @@ def _worth(edges: pd.DataFrame, entities: pd.DataFrame, threshold: float) -> tup
     # to part a pair that others hold too takes one record out at least; a bridge takes a whole side along
     changed = (one * other).where(~edges["joined"], one - 1)
     at = np.log2(threshold / (1 - threshold))
-    held = edges[edges["joined"] & (edges["match_weight"] > at)]
+    held = edges[edges["joined"] & (edges["own_weight"] > at)]
     lone = bridges(held["row_l"], held["row_r"], held["entity_l"])
     changed.loc[lone.index] = (lone["smaller"] * lone["larger"]).astype(float)
     wrong = edges["match_probability"].where(~edges["joined"], 1 - edges["match_probability"])

@@ -29,8 +29,8 @@ from hrtech.linkage.judgements import TAKE_BACK, pair_keys
 from hrtech.pages.waterfall import waterfall
 
 _HEADINGS: Final = {
-    "match_weight": "match weight (bits)", "match_probability": "match probability", "worth": "worth of a look",
-    "pairs_changed": "pairs changed", "reason": "why", "alone": "alone holds it",
+    "own_weight": "weight of the pair alone (bits)", "match_probability": "match probability",
+    "worth": "worth of a look", "pairs_changed": "pairs changed", "reason": "why", "alone": "alone holds it",
 }  # fmt: skip
 _LARGEST_DRAWING: Final = 60
 
@@ -133,7 +133,7 @@ def _leading(reason: object, sizes: Mapping[str, int]) -> Text:
 
 def _verdict(row: Mapping[str, Any]) -> str:
     chance = row["match_probability"]
-    alone = "" if pd.isna(chance) else f", with a match probability of {chance:.3g} for the pair by itself"
+    alone = "" if pd.isna(chance) else f", with a match probability of {chance:.3g}"
     return f"They are {'joined' if row['joined'] else 'kept apart'} now{alone}."
 
 
@@ -270,7 +270,7 @@ def _entity_page(
             frame_table(
                 "The pairs that hold it, the weakest first",
                 pd.concat(
-                    [shown_records(held), held[["match_weight", "match_probability", "alone", "reason"]]],
+                    [shown_records(held), held[["own_weight", "match_probability", "alone", "reason"]]],
                     axis=1,
                 ),
                 headings=_HEADINGS,
@@ -278,10 +278,7 @@ def _entity_page(
                 links=links,
             )
         )
-        words = (
-            f"The weakest pair in it has {weakest['match_weight']:+.1f} bits"
-            f" (match probability {weakest['match_probability']:.3g})."
-        )
+        words = f"The weakest pair in it has {weakest['own_weight']:+.1f} bits by itself."
     else:
         words = "No pair of them was compared; judgements hold them together."
     summary = f"{len(members)} records are about one person or firm. {words}"
@@ -308,7 +305,7 @@ def _drawing(study: str, members: pd.DataFrame, held: pd.DataFrame) -> Network:
         Edge(
             f"{row.register_l}/{row.record_l}",
             f"{row.register_r}/{row.record_r}",
-            f"{row.match_weight:+.1f} bits" + (", alone" if row.alone else ""),
+            f"{row.own_weight:+.1f} bits" + (", alone" if row.alone else ""),
         )
         for row in held.itertuples()
     )

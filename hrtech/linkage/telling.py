@@ -100,7 +100,7 @@ def linkage_facts(
         facts.append(
             Fact(
                 f"{study}/{row['measure']}_estimated",
-                f"The {row['measure']} is estimated at {{value}}, without labels.",
+                f"The {str(row['measure']).replace('_', ' ')} is estimated at {{value}}, without labels.",
                 row["estimate"],
                 "proportion",
                 low=row["low"],

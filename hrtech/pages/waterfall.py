@@ -7,6 +7,7 @@ from hrtech.pages.chart_pieces import Spec, amount, layered, line_at
 from hrtech.pages.theme import BLUE, MUTED, ORANGE, RULE
 
 _ROW: Final = 30
+_ROOM: Final = 0.1
 
 
 def waterfall(
@@ -35,8 +36,13 @@ def waterfall(
         rows.append({"step": words, "value": value, "from": at, "to": at + value, "kind": kind})
         at += value
     rows.append({"step": total, "value": at, "from": 0.0, "to": at, "kind": "sum"})
-    y = {"field": "step", "type": "nominal", "sort": None, "title": None}
-    x = {**amount("from", value_title, "~r"), "scale": {"zero": True, "nice": True}}
+    y = {"field": "step", "type": "nominal", "sort": None, "title": None, "axis": {"labelLimit": 330}}
+    ends = [0.0, *(row["to"] for row in rows)]
+    room = (max(ends) - min(ends) or 1.0) * _ROOM  # for the number beside the bar that ends furthest right
+    x = {
+        **amount("from", value_title, "~r"),
+        "scale": {"domain": [min(ends), max(ends) + room], "nice": False},
+    }
     colour = {
         "field": "kind",
         "type": "nominal",

@@ -20,12 +20,12 @@ def pair(left, right, weight, joined=True, register="r"):
         "match_weight": weight,
         "match_probability": 1 / (1 + 2.0**-weight),
         "joined": joined,
-        "reason": f"born: same (+9.0); full_name: one similar ({weight - 4.5:+.1f})",
+        "reason": f"born: same (+9.0); full_name: one similar ({weight - 4.2:+.1f})",
         "weight_prior": -5.0,
         "weight_born": 9.0,
-        "weight_full_name": weight - 4.5,
+        "weight_full_name": weight - 4.2,
         "weight_phone": 0.0,
-        "weight_calibration": 0.5,
+        "weight_calibration": 0.2,
     }
 
 
@@ -63,7 +63,7 @@ def test_bars_of_a_waterfall_begin_where_the_one_before_ended():
 
 def test_the_weakest_pair_of_an_entity_comes_first_and_a_lone_one_is_marked():
     held = holding_pairs(PAIRS, LINKED, ["e-1"])
-    assert held["match_weight"].is_monotonic_increasing
+    assert held["own_weight"].is_monotonic_increasing
     assert held["alone"].tolist() == [True, False, False, False]
     assert (held.loc[0, "record_l"], held.loc[0, "record_r"]) == ("c", "d")
     assert shown_records(held)["record"].tolist()[0] == "c"

@@ -129,3 +129,16 @@ def test_what_was_judged_is_not_asked_again_and_what_was_drawn_comes_last():
     assert ("c", "d") not in set(zip(table["record_l"], table["record_r"], strict=True))
     assert table.iloc[-1]["reason"] == DRAWN and len(table) >= 4
     assert pd.isna(table.iloc[-1]["match_weight"])  # never compared, joined by way of others
+
+
+def test_a_pair_that_only_the_others_of_its_entity_speak_for_is_no_bond():
+    """Within an entity each pair has the weight of the join; without c-d the two triangles hang by b-e, which is -3."""
+    more = pairs_of(("b", "e", 5, True))
+    pairs = pd.concat([PAIRS, more], ignore_index=True)
+    lent = (pairs["record_l"] == "b") & (pairs["record_r"] == "e")
+    pairs["weight_calibration"] = np.where(lent, 8.0, 0.0)
+    found = find_contradictions(pairs, ENTITIES, RECORDS, FIELDS, NONE, 0.5)
+    assert found[["record_l", "record_r"]].to_numpy().tolist() == [["c", "d"]]
+    assert find_contradictions(
+        pairs.drop(columns="weight_calibration"), ENTITIES, RECORDS, FIELDS, NONE, 0.5
+    ).empty
