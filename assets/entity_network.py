@@ -21,11 +21,12 @@ from assets.entity_network_inputs import (
 )
 from assets.scaffold_studies import NetworkScaffolder
 from assets.settings import Settings
-from assets.source import JUDGED
+from assets.source import JUDGED, Source, add_records
 from assets.study import Made, Output, Study, StudyAssets
 from hrtech.facts import facts_to_frame
 from hrtech.networks import NetworkResult, NetworkSpec, build_networks
 from hrtech.networks.case_pages import network_pages
+from hrtech.networks.entities import counted_flags, identified, one_row_each
 from hrtech.networks.exports import FORMATS, export_network
 from hrtech.networks.flags import all_flags, offers, weighted
 from hrtech.networks.remarks import remark_log, set_aside, without_set_aside
@@ -68,10 +69,33 @@ NO_FLAGS = pd.DataFrame(columns=["entity_id", "flag", "weight"])
 class Entities(Settings):
     """The table of entities and the columns whose shared values may link them."""
 
-    asset: str = Field(description="study/noun with one row per entity.")
-    id_column: str = Field(default="entity_id", description="Column that identifies an entity.")
+    asset: str | None = Field(default=None, description="study/noun with the entities.")
+    source: Source | None = Field(default=None, description="A file with the entities, in place of an asset.")
+    id_column: str | None = Field(
+        default="entity_id",
+        description="Column that identifies an entity; empty: each row is one, and is numbered.",
+    )
     name_column: str = Field(default="name", description="Column with its name.")
     attributes: list[str] = Field(description="Columns whose shared values may link entities.", min_length=1)
+    records: bool = Field(
+        default=False, description="The table holds several records of one entity, as a linkage makes it."
+    )
+    flags: dict[str, float] = Field(
+        default={}, description="Columns that count incidents, each a red flag with this weight, 0 to 1."
+    )
+
+    @model_validator(mode="after")
+    def _one_place(self) -> "Entities":
+        if (self.asset is None) == (self.source is None):
+            raise ValueError("name either an asset or a source with the entities")
+        if bad := [name for name, weight in self.flags.items() if not 0 <= weight <= 1]:
+            raise ValueError(f"the weight of {', '.join(bad)} is between 0 and 1")
+        return self
+
+    @property
+    def key(self) -> str:
+        """Asset that holds them: the study's own where a file is named."""
+        return self.asset or "register"
 
 
 @dg.scaffold_with(NetworkScaffolder)
@@ -155,6 +179,8 @@ class EntityNetwork(Study):
         """Build networks, ownership, risk, findings and pages."""
         assets = self.assets(study)
         inputs = _Inputs(self)
+        if self.entities is not None and self.entities.source is not None:
+            add_records(assets, self.entities.source, context.project_root, name="register")
         if self.sources:
             add_standards(
                 assets, self.sources, context.path if context.path.is_dir() else context.path.parent
@@ -164,7 +190,7 @@ class EntityNetwork(Study):
         if (held := inputs.bids) is not None:
             add_screens(assets, self.screens, *held)
         if (owned := inputs.patterns) is not None:
-            id_column = self.entities.id_column if self.entities else "entity_id"
+            id_column = (self.entities.id_column if self.entities else None) or "entity_id"
             add_patterns(assets, self.patterns, owned, id_column, self.ownership_threshold)
         _remarks(assets)
         _networks(assets, self, inputs)
@@ -202,7 +228,7 @@ class _Inputs:
         """Where ownership is known: the tables that patterns are found in."""
         study = self.study
         if study.ownership and study.entities:
-            found = {"entities": study.entities.asset, "ownership": study.ownership}
+            found = {"entities": study.entities.key, "ownership": study.ownership}
             return found | ({"bids": study.bids} if study.bids else {})
         if study.sources and not study.ownership:
             names = ("entities", "ownership", "relationships", "unspecified", "bids", "activity")
@@ -213,7 +239,7 @@ class _Inputs:
     def networks(self) -> dict[str, str]:
         """All that a network is built of."""
         study = self.study
-        found = {"entities": study.entities.asset} if study.entities else {}
+        found = {"entities": study.entities.key} if study.entities else {}
         named = ("ownership", "red_flags", "linked", "activity")
         found |= {"remarks": "remarks"} | {name: key for name in named if (key := getattr(study, name))}
         if study.sources:
@@ -278,9 +304,12 @@ def _built(study: EntityNetwork, frames: dict[str, pd.DataFrame]) -> tuple[Netwo
         if name in frames
     ]
     if study.entities is not None:
-        declared, table = study.entities, frames["entities"]
-        entities.append(table.rename(columns={declared.id_column: "entity_id", declared.name_column: "name"}))
-        attributes.append(shared_attributes(table, declared.id_column, declared.attributes))
+        declared = study.entities
+        table = identified(frames["entities"], declared.id_column, declared.name_column)
+        entities.append(one_row_each(table) if declared.records else table)
+        attributes.append(shared_attributes(table, "entity_id", declared.attributes).drop_duplicates())
+        if declared.flags:
+            flags.append(counted_flags(table, declared.flags))
     if study.sources:
         entities.append(frames["read_entities"])
         attributes.append(frames["read_attributes"])
@@ -299,7 +328,9 @@ def _built(study: EntityNetwork, frames: dict[str, pd.DataFrame]) -> tuple[Netwo
         used.loc[used["weight"] != 0],
         study.spec(),
         bids=offers(frames["bids"], frames["tenders"]) if "bids" in frames else None,
-        activity=frames["activity"].rename(columns={"activity": "attribute"}) if "activity" in frames else None,
+        activity=frames["activity"].rename(columns={"activity": "attribute"})
+        if "activity" in frames
+        else None,
     )
     return result, used
 

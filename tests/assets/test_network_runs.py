@@ -206,6 +206,34 @@ def test_a_register_with_tenders_gets_screens_patterns_and_co_bids(project, read
     assert len(read("network", "screen_rejects")) > 0
 
 
+def test_a_file_without_ids_whose_columns_count_incidents_is_enough(project, read):
+    path = project.file(
+        "firms.csv",
+        "firm,phone,complaints\nAlpha,+44 20 7946 0958,2\nBeta,+44 20 7946 0958,0\nGamma,+44 20 7946 0960,0\n",
+    )
+    columns = [
+        {"name": "firm", "role": "text"},
+        {"name": "phone", "role": "text"},
+        {"name": "complaints", "role": "number"},
+    ]
+    project.study(
+        "firms",
+        "EntityNetwork",
+        entities={
+            "source": {"path": str(path), "columns": columns},
+            "id_column": None,
+            "name_column": "firm",
+            "attributes": ["phone"],
+            "flags": {"complaints": 0.5},
+        },
+    )
+    assert project.run().success
+    nodes = read("firms", "nodes").set_index("entity_id")
+    assert nodes["name"].to_dict() == {"row-1": "Alpha", "row-2": "Beta", "row-3": "Gamma"}
+    assert nodes.loc["row-1", "own_weight"] == 0.5 and nodes.loc["row-2", "risk"] > nodes.loc["row-3", "risk"]
+    assert read("firms", "red_flags_used")["evidence"].tolist() == ["2 recorded"]
+
+
 def test_settings_that_cannot_be_are_refused_when_loaded(project):
     for given, words in (
         ({}, "name entities"),
