@@ -217,6 +217,7 @@ def make(n, seed=0, plant=True, hard=False):
         "bids": df(B, columns=["tender", "company", "amount", "won"]),
         "flags": df(sorted(flags), columns=["company", "flag"]),
         "groups": df([(c, g) for g, m in enumerate(groups) for c in m], columns=["company", "group"]),
+        "partners": df([(c, k) for k, g in enumerate(partners) for c in g], columns=["company", "partners"]),
         "truth": df(
             [(c, *truth.get(c, (-1, "none", "none"))) for c in comp],
             columns=["company", "ring", "role", "kind"],
