@@ -192,7 +192,7 @@ class EntityNetwork(Study):
         if (owned := inputs.patterns) is not None:
             id_column = (self.entities.id_column if self.entities else None) or "entity_id"
             add_patterns(assets, self.patterns, owned, id_column, self.ownership_threshold)
-        _remarks(assets)
+        _remarks(assets, sorted({key for key in inputs.networks.values() if key != "remarks"}))
         _networks(assets, self, inputs)
         _watch(assets, self)
         _findings(assets, self)
@@ -255,7 +255,7 @@ class _Inputs:
         return found
 
 
-def _remarks(assets: StudyAssets) -> None:
+def _remarks(assets: StudyAssets, about: list[str]) -> None:
     @assets.asset(
         Output(
             "remarks",
@@ -263,6 +263,7 @@ def _remarks(assets: StudyAssets) -> None:
             about_entities=True,
         ),
         zone="restricted",
+        after=about,
         resources=("restricted",),
         metadata={"hrtech/source_path": JUDGED + assets.study},
     )
