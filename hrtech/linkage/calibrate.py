@@ -27,14 +27,14 @@ def calibrated(vectors: Vectors, weight: np.ndarray, linkage: Linkage, at: float
 def other_readings(vectors: Vectors, weight: np.ndarray, linkage: Linkage, at: float) -> list[np.ndarray]:
     """Return three more readings of the match weights.
 
-    Own weights alone; weights that hold half of what they say, as where fields are dependent; and weights that hold
-    twice of it outside entities, and within them the sum over all pairs between two groups, as where pairs are
-    independent.
+    Own weights alone; weights that hold half of what they say, as where fields are dependent; and entities trusted:
+    within them the sum of weights over all pairs between two groups, as where pairs are independent, outside twice
+    what speaks against a match and nothing for it.
     """
     height = linkage.joined_at(vectors.left, vectors.right)
     pairs = linkage.pairs_between(vectors.left, vectors.right)
     apart = np.isnan(height)
     own = np.clip(weight, -4 * WEIGHT_CAP, 4 * WEIGHT_CAP)
     joint = np.minimum(np.where(apart, 0.0, height), WEIGHT_CAP) + at
-    trusted = np.where(apart, 2 * own, joint * np.fmax(pairs, 2))
+    trusted = np.where(apart, 2 * np.minimum(own, at), joint * np.fmax(pairs, 2))
     return [own, np.where(apart, own, joint) / 2, trusted]

@@ -2,8 +2,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from hrtech.linkage.calibrate import calibrated, other_readings
 from hrtech.linkage.cluster import agglomerate, average_linkage, entity_ids
 from hrtech.linkage.evaluate import estimated_quality, evaluate_linkage
+from hrtech.linkage.model import Vectors
 from hrtech.linkage.spec import LinkageError
 
 
@@ -118,3 +120,15 @@ def test_the_height_of_a_join_is_the_mean_weight_between_the_groups():
     assert found.joined_at(left, right).tolist() == [9, 3.5, 3.5, 4]
     assert found.pairs_between(left, right).tolist() == [1, 2, 2, 1]
     assert np.isnan(found.joined_at(np.array([0, 3]), np.array([3, 5]))).all()
+
+
+def test_a_pair_within_an_entity_reads_as_the_join_that_brought_it_together():
+    left, right = np.array([0, 0, 1, 2, 3]), np.array([1, 2, 2, 3, 4])
+    weight = np.array([9.0, 5.0, 2.0, -3.0, -1.0])
+    pairs = Vectors(left, right, {})
+    linkage = agglomerate(left, right, weight, 5, [None] * 5, np.zeros(5, dtype=bool))
+    assert calibrated(pairs, weight, linkage, 1.0).tolist() == [10, 4.5, 4.5, -3, -1]
+    own, doubted, trusted = other_readings(pairs, weight, linkage, 0.0)
+    assert own.tolist() == weight.tolist()
+    assert doubted.tolist() == [4.5, 1.75, 1.75, -1.5, -0.5]
+    assert trusted.tolist() == [18, 7, 7, -6, -2]
