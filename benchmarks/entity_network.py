@@ -18,6 +18,7 @@ from harness import ROOT, Figure, arguments, run_peer, tell  # first: it fixes t
 
 # isort: split
 from case_release_judge import interval, not_above
+from entity_network_activity import TARGET, recovery
 from entity_network_worlds import World, mock_ranking
 from scipy.stats import binomtest
 
@@ -26,6 +27,7 @@ TARGETS = {
     "4.7": "standard AUC ≥ .998, precision ≥ .95; hard AUC ≥ .98, precision ≥ .80",
     "4.8": "standard recall ≥ .95 at precision ≥ .95; hard ≥ .45 at ≥ .75",
     "4.9": "worlds with any false link: 10 % not rejected; false-discovery proportion ≤ 10 %",
+    "4.10": TARGET,
     "4.11": "≤ 30 s, ≤ 2 GB; exponent ≤ 1.15",
 }
 PEER = "intelligence_toolkit"
@@ -187,6 +189,12 @@ def nulls(runs: Runs, id: str) -> Iterator[Figure]:
             yield Figure(id, name, numbers, None, None, TARGETS[id], len(shares), interval(shares), reached)
 
 
+def activity(runs: Runs, id: str) -> Iterator[Figure]:
+    """4.10: pairs that act together or one after another, in worlds of dated activity."""
+    worlds, entities = (1, 600) if runs.size.worlds < 3 else (3, 1_000)
+    yield from recovery([800 + runs.seed + k for k in range(worlds)], entities)
+
+
 def scale(runs: Runs, id: str) -> Iterator[Figure]:
     """4.11: seconds and memory by number of edges, each in a process of its own."""
     timed = []
@@ -224,6 +232,7 @@ FIGURES: dict[str, Callable[[Runs, str], Iterator[Figure]]] = {
     "4.7": with_bids,
     "4.8": groups,
     "4.9": nulls,
+    "4.10": activity,
     "4.11": scale,
 }
 

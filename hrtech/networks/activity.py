@@ -123,7 +123,9 @@ class _Codes:
         self.entity: Ints = np.asarray(entity, dtype=np.int64)
         self.kind, self.kinds = pd.factorize(frame["attribute"], sort=True)
         self.period, periods = pd.factorize(frame["period"], sort=True)
-        self.value: Ints = np.asarray(frame.groupby(["attribute", "value"], sort=True).ngroup(), dtype=np.int64)
+        self.value: Ints = np.asarray(
+            frame.groupby(["attribute", "value"], sort=True).ngroup(), dtype=np.int64
+        )
         self.names = np.asarray(names)
         self.periods = len(periods)
         named = frame.drop_duplicates(["attribute", "value"])
