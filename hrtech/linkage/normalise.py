@@ -160,7 +160,7 @@ def normalise(values: pd.Series, kind: FieldKind, region: pd.Series | str | None
     if kind == "phone" and region is not None:
         return _phones(texts, region)
     rule = _BY_KIND[kind]
-    forms = {text: rule(text) or None for text in texts.dropna().unique()}
+    forms = {text: rule(text) or None for text in texts.dropna().unique().tolist()}
     return texts.map(forms).astype("str")
 
 

@@ -354,7 +354,9 @@ def _ownership_edges(owned: Ownership, spec: NetworkSpec) -> pd.DataFrame:
 
 
 def _nodes(known: pd.DataFrame, owned: Ownership) -> pd.DataFrame:
-    people = owned.holdings.loc[~owned.holdings["owner"].isin(known["entity_id"])].drop_duplicates("owner")
+    companies = set(known["entity_id"].tolist())
+    outside = ~owned.holdings["owner"].astype(object).isin(companies)
+    people = owned.holdings.loc[outside].drop_duplicates("owner")
     owners = pd.DataFrame(
         {"entity_id": people["owner"], "name": people["owner_name"].fillna(people["owner"])}
     )

@@ -49,10 +49,10 @@ def control(holdings: pd.DataFrame) -> pd.DataFrame:
     votes: dict[str, dict[str, tuple[float, float]]] = {}
     declared: dict[str, dict[str, str]] = {}
     surely: dict[str, float] = {}
+    columns = [holdings[name].tolist() for name in ("owner", "entity_id", "vote_low", "vote_high")]
     for owner, company, low, high, means in zip(
-        holdings["owner"], holdings["entity_id"], holdings["vote_low"], holdings["vote_high"],
-        holdings["control_by"].fillna(""), strict=True,
-    ):  # fmt: skip
+        *columns, holdings["control_by"].fillna("").tolist(), strict=True
+    ):
         votes.setdefault(owner, {})[company] = (low / 100, high / 100)
         surely[company] = surely.get(company, 0.0) + low / 100
         if words := [one for one in means.split("; ") if one in MEANS]:
@@ -61,8 +61,10 @@ def control(holdings: pd.DataFrame) -> pd.DataFrame:
     names, kinds = about["owner_name"].to_dict(), about["owner_kind"].to_dict()
     rows = []
     for owner in votes:
-        certain, _ = _controlled(owner, votes, declared, surely, 0)
         possible, sums = _controlled(owner, votes, declared, surely, 1)
+        if len(possible) == 1:
+            continue
+        certain, _ = _controlled(owner, votes, declared, surely, 0)
         strongest = _weakest_links(owner, possible, votes)
         for company in possible:
             if company == owner:
@@ -84,7 +86,7 @@ def control(holdings: pd.DataFrame) -> pd.DataFrame:
         }
     )  # fmt: skip
     held = set(frame.loc[frame["certain"], "company_id"])
-    frame["ultimate"] = ~frame["controller"].isin(held)
+    frame["ultimate"] = ~frame["controller"].astype(object).isin(held)
     order = ["company_id", "certain", "votes_high", "controller"]
     return frame.sort_values(order, ascending=[True, False, False, True], ignore_index=True)
 

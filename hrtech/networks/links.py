@@ -67,14 +67,14 @@ def attribute_links(
         `first, second, kind, values, probability, evidence, p`: one row per pair and piece.
     """
     values = shared.values
-    names = sorted(set(values["attribute"]))
+    kinds, found_names = pd.factorize(values["attribute"], sort=True)
+    names = [str(name) for name in found_names]
     if len(names) > _MOST_ATTRIBUTES:
         raise NetworkError(
             f"There are more than {_MOST_ATTRIBUTES} attributes. Leave some out [setting: attributes]"
         )
-    place = {name: k for k, name in enumerate(names)}
-    bit = np.array([1 << place[name] for name in values["attribute"]], dtype=np.int64)
-    sure = np.array([spec.confidence(name) for name in values["attribute"]])
+    bit = np.left_shift(np.int64(1), kinds.astype(np.int64))
+    sure = np.array([spec.confidence(name) for name in names])[kinds]
     value = pairs["value"].to_numpy(np.int64)
     frame = pd.DataFrame(
         {

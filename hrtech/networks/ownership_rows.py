@@ -96,9 +96,11 @@ def _voting(frame: pd.DataFrame) -> pd.DataFrame:
 
 def _possible(frame: pd.DataFrame, entities: set[str], rejects: Rejects) -> pd.DataFrame:
     company = frame["owner_kind"] == "company"
+    # texts of Arrow are looked up one scalar at a time
+    owned, owner = frame["entity_id"].astype(object), frame["owner"].astype(object)
     for bad, reason in (
-        (~frame["entity_id"].isin(entities), "the owned company is not among the entities"),
-        (company & ~frame["owner"].isin(entities), "the owning company is not among the entities"),
+        (~owned.isin(entities), "the owned company is not among the entities"),
+        (company & ~owner.isin(entities), "the owning company is not among the entities"),
         ((frame["share_low"] < 0) | (frame["share_high"] > 100), "the share lies outside 0 to 100 per cent"),
         ((frame["vote_low"] < 0) | (frame["vote_high"] > 100), "the votes lie outside 0 to 100 per cent"),
         (frame["share_low"] > frame["share_high"], "the lowest share is above the highest"),
