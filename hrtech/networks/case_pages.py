@@ -1,8 +1,9 @@
 """The restricted pages of a network study: one an entity on the watch list, with its evidence and a place for reply.
 
-They name entities, and so are for casework only. Address: `entities/<id>`, where ids are fit for one.
+They name entities, and so are for casework only. Address: see `address`.
 """
 
+import hashlib
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
@@ -17,7 +18,7 @@ from hrtech.networks.remarks import MEANINGS, REMARKS
 
 #: Entities drawn around one, its nearest first.
 SURROUNDINGS: Final = 60
-_FIT: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,120}")
+_FIT: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,80}")
 CAUTION: Final = (
     "A score says where to look first. It is no finding against anybody: links have innocent causes, and evidence may "
     "be about somebody else. Before any of this is told outside, somebody approves it for this one entity, with its "
@@ -33,8 +34,9 @@ _HEADINGS: Final = {
 
 
 def address(entity_id: str) -> str:
-    """Return the address of an entity's page, empty where its id is not fit for one."""
-    return f"entities/{entity_id}" if _FIT.fullmatch(entity_id) else ""
+    """Return the address of an entity's page: its id where that is fit for one, else a digest of it."""
+    digest = hashlib.sha256(entity_id.encode()).hexdigest()[:16]
+    return f"entities/{entity_id if _FIT.fullmatch(entity_id) else f'x-{digest}'}"
 
 
 def network_pages(study: str, tables: Mapping[str, pd.DataFrame]) -> dict[str, Report]:
@@ -45,7 +47,7 @@ def network_pages(study: str, tables: Mapping[str, pd.DataFrame]) -> dict[str, R
         tables: `nodes, edges, answers, watch_list, red_flags_used, beneficial_owners, control, co_bids, remarks`.
     """
     nodes = tables["nodes"].set_index("entity_id")
-    listed = [one for one in tables["watch_list"]["entity_id"] if one in nodes.index and address(str(one))]
+    listed = [one for one in tables["watch_list"]["entity_id"] if one in nodes.index]
     near = Surroundings(tables["nodes"], tables["edges"])
     return {address(str(one)): _entity_page(study, str(one), nodes.loc[one], near, tables) for one in listed}
 

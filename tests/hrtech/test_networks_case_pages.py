@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 
 from hrtech.facts import JudgementForm
-from hrtech.facts.parts import DataTable, Network
+from hrtech.facts.parts import PAGE, DataTable, Network
 from hrtech.networks import build_networks
 from hrtech.networks.case_pages import Surroundings, address, network_pages
 from hrtech.networks.remarks import remark_log
@@ -73,7 +73,8 @@ def test_surroundings_take_the_surest_links_first(tables):
     assert near.around("z") == ["z"]
 
 
-@pytest.mark.parametrize("bad", ["../x", "a b", "", "é", "/etc"])
-def test_an_id_that_is_no_address_has_no_page(bad):
-    assert address(bad) == ""
-    assert address("C-1.2_x") == "entities/C-1.2_x"
+@pytest.mark.parametrize("odd", ["../x", "a b", "", "é", "/etc", "C-1", "a.b", "x" * 200])
+def test_an_id_that_is_no_address_gets_a_digest(odd):
+    assert PAGE.fullmatch(address(odd) + ".html")
+    assert address(odd) != address(odd + "1")
+    assert address("c-1_x") == "entities/c-1_x"
