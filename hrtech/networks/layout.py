@@ -118,7 +118,8 @@ def _drawn(
     within = {name: _level(graph.subgraph(inside[name]), inside[name], seed) for name in names}
     radii = np.array([np.hypot(*within[name].T).max() + _GAP for name in names])
     spread = math.sqrt(float((radii**2).sum()))
-    start = nx.spring_layout(whole, seed=seed, weight="weight", scale=spread, iterations=200)
+    # near one another at first: the push apart makes as much room as is needed
+    start = nx.spring_layout(whole, seed=seed, weight="weight", scale=spread / 2, iterations=200)
     centres = separated(np.array([start[name] for name in names]), radii)
     places: dict[str, tuple[float, float]] = {}
     for name, centre in zip(names, centres, strict=True):

@@ -165,7 +165,8 @@
   Look.prototype.filter = function () {
     var self = this;
     this.edges.forEach(function (edge) {
-      edge.shown = !self.off[edge.label] && edge.strength >= self.least;
+      var left = edge.label.split("+").some(function (kind) { return !self.off[kind]; });
+      edge.shown = left && edge.strength >= self.least;
       edge.line.setAttribute("display", edge.shown ? "inline" : "none");
     });
     this.choose(this.chosen, false);
@@ -206,7 +207,8 @@
       self.choose(null, false);
     });
     var kinds = {};
-    this.edges.forEach(function (edge) { kinds[edge.label] = true; });
+    // a link of several kinds is shown while one of them is
+    this.edges.forEach(function (edge) { edge.label.split("+").forEach(function (kind) { kinds[kind] = true; }); });
     if (Object.keys(kinds).length > 1) {
       Object.keys(kinds).sort().forEach(function (kind) {
         var one = made("label"), box = made("input");
@@ -214,7 +216,7 @@
         box.checked = true;
         box.addEventListener("change", function () { self.off[kind] = !box.checked; self.filter(); });
         one.appendChild(box);
-        one.appendChild(document.createTextNode(" " + kind));
+        one.appendChild(document.createTextNode(" " + kind.replace(/_/g, " ")));
         bar.appendChild(one);
       });
     }
