@@ -57,8 +57,11 @@ def control(holdings: pd.DataFrame) -> pd.DataFrame:
         surely[company] = surely.get(company, 0.0) + low / 100
         if words := [one for one in means.split("; ") if one in MEANS]:
             declared.setdefault(owner, {})[company] = "; ".join(words)
-    about = holdings.drop_duplicates("owner").set_index("owner")
-    names, kinds = about["owner_name"].to_dict(), about["owner_kind"].to_dict()
+    about = holdings.drop_duplicates("owner")
+    names, kinds = (
+        dict(zip(about["owner"].tolist(), about[name].tolist(), strict=True))
+        for name in ("owner_name", "owner_kind")
+    )
     rows = []
     for owner in votes:
         possible, sums = _controlled(owner, votes, declared, surely, 1)

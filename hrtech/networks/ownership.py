@@ -127,8 +127,11 @@ def _beneficial_owners(
     found: Structure, holdings: pd.DataFrame, integrated: pd.DataFrame
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     ultimate = integrated.loc[integrated["ultimate"]]
-    about = holdings.drop_duplicates("owner").set_index("owner")
-    called, kinds = about["owner_name"].to_dict(), about["owner_kind"].to_dict()
+    about = holdings.drop_duplicates("owner")
+    called, kinds = (
+        dict(zip(about["owner"].tolist(), about[name].tolist(), strict=True))
+        for name in ("owner_name", "owner_kind")
+    )
     rows, listed = [], []
     names = found.nodes.tolist()
     number_of = {node: number for number, node in enumerate(names)}

@@ -103,6 +103,12 @@ def _owners_first(label: np.ndarray, count: int, owned: list[list[int]]) -> np.n
 
 def shares_of(found: Structure, owner: int) -> Iterator[tuple[int, float, float]]:
     """Yield what an owner holds in the end: company, least and greatest share, 0 to 1."""
+    if all(len(found.owners[node]) == 1 and not found.owned[node] for node in found.owned[owner]):
+        # nobody else has a share and nothing lies below
+        for node in sorted(found.owned[owner]):
+            ((_, least, most),) = found.owners[node]
+            yield node, min(least, 1.0), min(max(most, least), 1.0)
+        return
     reached = _below(found, owner)
     low = {owner: 1.0}
     high = {owner: 1.0}
