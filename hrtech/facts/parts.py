@@ -163,6 +163,9 @@ class Node:
     group: str = ""
     details: tuple[str, ...] = ()
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "details", tuple(self.details))
+
 
 @dataclass(frozen=True)
 class Edge:

@@ -8,6 +8,7 @@ from statistics import median
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.stats import ks_2samp
 
 from hrtech.counts import encode
 from hrtech.facts import (
@@ -175,9 +176,8 @@ def test_noise_of_a_trial_is_distributed_as_that_of_a_release():
     for rho in (0.0005, 0.05):
         scale = discrete_noise.quantile_scale(0.98, rho)
         drawn = [[n.quantile(values, candidates, 0.98, scale) for _ in range(250)] for n in (simulated, real)]
-        assert median(drawn[0]) == pytest.approx(median(drawn[1]), abs=60)
-        spread = [np.subtract(*np.percentile(d, [90, 10])) for d in drawn]
-        assert spread[0] == pytest.approx(spread[1], rel=0.5, abs=50)
+        # the real noise cannot be seeded: one false alarm in a million
+        assert ks_2samp(*drawn).pvalue > 1e-6
     counts = {str(k): k for k in range(200)}
     found = simulated.above_threshold(counts, 5.0, 100)
     assert min(found.values()) > 100 and set(map(str, range(130, 200))) <= set(found)
