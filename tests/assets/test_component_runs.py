@@ -131,9 +131,9 @@ NOUNS = {
         "public": "",
     },
     "network": {
-        "restricted": "activity answers beneficial_owners casework co_bids communities control cycles discoveries edges "
-        "findings hubs networks nodes ownership_paths paths pattern_flags red_flags_used rejects remarks sensitivity "
-        "stability watch_history watch_list",
+        "restricted": "activity answers beneficial_owners casework co_bids communities control cycles discoveries "
+        "edges findings hubs networks nodes ownership_paths paths pattern_flags red_flags_used rejects remarks "
+        "sensitivity stability watch_history watch_list",
         "released": "facts report",
         "public": "",
     },
