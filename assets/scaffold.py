@@ -6,6 +6,7 @@ is here; the drafts of the other components are in `assets.scaffold_studies`.
 """
 
 import re
+from abc import abstractmethod
 from collections.abc import Sequence
 from importlib.resources import files
 from pathlib import Path
@@ -114,9 +115,9 @@ class ReleaseParams(SourceParams):
 class StudyScaffolder(dg.Scaffolder[Any]):
     """Writes the commented defs.yaml of one component; each names its options and its draft."""
 
+    @abstractmethod
     def draft(self, request: dg.ScaffoldRequest[Any]) -> str:
         """Return the text of the defs.yaml."""
-        raise NotImplementedError
 
     def scaffold(self, request: dg.ScaffoldRequest[Any]) -> None:
         """Write `defs.yaml` into the study's folder, or end the command with one line that says why not."""
