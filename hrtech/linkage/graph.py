@@ -6,7 +6,6 @@ A bridge is a pair without which its entity falls into two parts. Records are ro
 from collections import Counter
 from typing import Any
 
-import networkx as nx
 import pandas as pd
 
 
@@ -32,6 +31,8 @@ def bridges(left: pd.Series, right: pd.Series, entity: pd.Series) -> pd.DataFram
 
 
 def _bridges(edges: pd.DataFrame) -> dict[object, tuple[int, int]]:
+    import networkx as nx
+
     graph: Any = nx.Graph()
     for place, a, b in zip(edges.index, edges["left"], edges["right"], strict=True):
         graph.add_edge(a, b, place=place)
@@ -56,6 +57,8 @@ def _bridges(edges: pd.DataFrame) -> dict[object, tuple[int, int]]:
 
 def _below(tree: Any, weight: dict[int, int]) -> tuple[dict[int, int], dict[int, int], dict[int, int]]:
     """Return per block of a forest the records at and below it, its parent, and the root of its tree."""
+    import networkx as nx
+
     below = dict(weight)
     parent: dict[int, int] = {}
     root_of: dict[int, int] = {}
