@@ -61,21 +61,6 @@ class Linkage:
         return result
 
 
-def average_linkage(
-    left: np.ndarray,
-    right: np.ndarray,
-    weight: np.ndarray,
-    size: int,
-    alone: Sequence[str | None],
-    forbidden: np.ndarray,
-    *,
-    together: np.ndarray | None = None,
-    apart: np.ndarray | None = None,
-) -> np.ndarray:
-    """Group records 0..size-1; as `agglomerate`, but only the group of each record."""
-    return agglomerate(left, right, weight, size, alone, forbidden, together=together, apart=apart).labels
-
-
 def agglomerate(
     left: np.ndarray,
     right: np.ndarray,

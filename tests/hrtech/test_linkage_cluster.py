@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 
 from hrtech.linkage.calibrate import calibrated, other_readings
-from hrtech.linkage.cluster import agglomerate, average_linkage, entity_ids
+from hrtech.linkage.cluster import agglomerate, entity_ids
 from hrtech.linkage.evaluate import estimated_quality, evaluate_linkage
 from hrtech.linkage.model import Vectors
 from hrtech.linkage.spec import LinkageError
@@ -12,7 +12,9 @@ from hrtech.linkage.spec import LinkageError
 def groups(pairs, size, alone=None, forbidden=()):
     left, right, weight = (np.array(column) for column in zip(*pairs, strict=True))
     marked = np.array([(a, b) in forbidden for a, b, _ in pairs])
-    return average_linkage(left, right, weight.astype(float), size, alone or [None] * size, marked).tolist()
+    return agglomerate(
+        left, right, weight.astype(float), size, alone or [None] * size, marked
+    ).labels.tolist()
 
 
 def test_a_weak_chance_link_does_not_chain_two_entities():
@@ -40,9 +42,9 @@ def test_groups_do_not_depend_on_the_order_of_pairs():
     a, b = np.triu_indices(12, 1)
     weight = rng.normal(0, 5, len(a))
     none = np.zeros(len(a), dtype=bool)
-    first = average_linkage(a, b, weight, 12, [None] * 12, none)
+    first = agglomerate(a, b, weight, 12, [None] * 12, none).labels
     order = rng.permutation(len(a))
-    assert (first == average_linkage(a[order], b[order], weight[order], 12, [None] * 12, none)).all()
+    assert (first == agglomerate(a[order], b[order], weight[order], 12, [None] * 12, none).labels).all()
 
 
 def test_ids_depend_on_the_members_and_not_on_their_order():

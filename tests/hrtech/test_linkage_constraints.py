@@ -2,7 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from hrtech.linkage.cluster import average_linkage
+from hrtech.linkage.cluster import agglomerate
 from hrtech.linkage.constraints import constraints_of, contradicted
 from hrtech.linkage.spec import LinkageError
 
@@ -18,7 +18,7 @@ def groups(pairs, size, alone=None, **judgements):
     none = np.zeros(len(pairs), dtype=bool)
     as_pairs = {name: np.array(pairs) for name, pairs in judgements.items()}
     weight = weight.astype(float)
-    return average_linkage(left, right, weight, size, alone or [None] * size, none, **as_pairs).tolist()
+    return agglomerate(left, right, weight, size, alone or [None] * size, none, **as_pairs).labels.tolist()
 
 
 def test_records_judged_the_same_are_together_whatever_the_weights_say():
