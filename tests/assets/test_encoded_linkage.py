@@ -61,11 +61,14 @@ def desk(tmp_path_factory):
     (desk / "scheme.yaml").write_text(yaml.safe_dump(SCHEME), encoding="utf-8")
     for key in ("key", "other_key"):
         assert main(["key", str(desk / key)]) == 0
-    world = generate_world("tiny", seed=3)
+    # many enough that precision is no accident of the key, which is drawn anew each time
+    world = generate_world("demo", seed=3)
     people = world.truth["truth_persons"]
     known = world.tables["case_records"].merge(people[["record_id", "person_id"]], on="record_id")
     known = known.dropna(subset=["family_name"]).drop_duplicates(["person_id", "organisation"])
     first, second = known["organisation"].value_counts().index[:2]
+    known = known[known["organisation"].isin([first, second])]
+    known = known[known["person_id"].isin(known["person_id"].drop_duplicates().iloc[:1_500])]
     for side, organisation in (("north", first), ("south", second)):
         known[known["organisation"] == organisation].to_csv(desk / f"{side}.csv", index=False)
         assert encode(desk, side, "key") == 0
@@ -94,12 +97,13 @@ def test_encoded_registers_become_entities_and_no_name_is_left_anywhere(desk, pr
     joined = entities.merge(people, on="record_id").groupby("entity_id")["person_id"].agg(["size", "nunique"])
     both = set(sides["north"]["person_id"]) & set(sides["south"]["person_id"])
     together = joined[joined["size"] > 1]
-    assert len(together) >= 0.5 * len(both) > 0
-    assert (together["nunique"] == 1).mean() > 0.85
+    assert len(together) >= 0.5 * len(both) > 100
+    assert (together["nunique"] == 1).mean() > 0.93
 
     # the names, and the key in every spelling, are in no file of the home: lake, logs, events, pages
     texts = pd.concat(sides.values())[["given_name", "family_name", "national_id"]].stack().dropna()
-    words = {word for word in texts if len(word) > 5} | {(desk / "key").read_bytes().hex()}
+    # long enough that none stands in an encoding by chance
+    words = {*sorted({word for word in texts if len(word) > 8})[::5], (desk / "key").read_bytes().hex()}
     assert len(words) > 20
     look = searcher(sorted(words))
     assert look.folder(desk)
