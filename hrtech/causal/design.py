@@ -3,7 +3,7 @@
 Every row left out is counted. What cannot be estimated is refused here, before any number exists.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -20,11 +20,14 @@ class Design:
     """Rows and columns of the analysis.
 
     Attributes:
-        treatment: 0 or 1 per row.
-        outcome: Number per row.
+        treatment: 0 or 1 per row; a number where the exposure is an amount.
+        outcome: Number per row; for time to an event the pseudo-observation of event-free time.
         covariates: One column per encoded adjuster, centred and scaled to unit variance.
         names: What each column is, such as `age` or `region = Savanna`.
         rows: `step, rows`: how many rows each step left out, and how many are used.
+        weights: Weight per row with mean 1, None where all count the same.
+        cluster: Number of the cluster per row, None where rows are independent.
+        index: Place in the table that was handed in, per row.
     """
 
     treatment: np.ndarray
@@ -32,11 +35,30 @@ class Design:
     covariates: np.ndarray
     names: tuple[str, ...]
     rows: pd.DataFrame
+    weights: np.ndarray | None = None
+    cluster: np.ndarray | None = None
+    index: np.ndarray | None = None
 
     @property
     def n(self) -> int:
         """Number of rows used."""
         return len(self.outcome)
+
+    def take(self, rows: np.ndarray) -> "Design":
+        """Return the design of some rows, by mask or numbers."""
+
+        def part(values: np.ndarray | None) -> np.ndarray | None:
+            return None if values is None else values[rows]
+
+        return replace(
+            self,
+            treatment=self.treatment[rows],
+            outcome=self.outcome[rows],
+            covariates=self.covariates[rows],
+            weights=part(self.weights),
+            cluster=part(self.cluster),
+            index=part(self.index),
+        )
 
 
 def make_design(frame: pd.DataFrame, question: EffectQuestion, adjusted: tuple[str, ...]) -> Design:

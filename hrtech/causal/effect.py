@@ -93,9 +93,7 @@ def _answer(frame: pd.DataFrame, question: EffectQuestion, identified: Identifie
     overlap, chance = check_overlap(design, question)
     rng = np.random.default_rng(question.seed)
     found = {
-        name: estimate(
-            name, design.treatment, design.outcome, design.covariates, rng, confidence=question.confidence
-        )
+        name: estimate(name, design, confidence=question.confidence, seed=question.seed)
         for name in dict.fromkeys(question.estimators)
     }
     first = question.estimators[0]
@@ -103,12 +101,12 @@ def _answer(frame: pd.DataFrame, question: EffectQuestion, identified: Identifie
     refutations = refute(design, headline, first, question.simulations, rng)
     exposed = design.treatment == 1
     table = pd.DataFrame(
-        [(name, each.value, each.error, each.low, each.high) for name, each in found.items()],
+        [(name, each.effect, each.std_error, each.low, each.high) for name, each in found.items()],
         columns=["estimator", "estimate", "standard_error", "low", "high"],
     ).astype({"estimator": "str"})
     return EffectResult(
         estimand_text=identified.text,
-        estimate=headline.value,
+        estimate=headline.effect,
         low=headline.low,
         high=headline.high,
         confidence=question.confidence,

@@ -1,16 +1,16 @@
-"""Average effects with robust intervals, on plain arrays, so that every call starts from what it is handed.
+"""Average effects with intervals, by name: each estimator starts from the design alone and keeps nothing.
 
-`linear_regression`: least squares of the outcome on exposure and adjusters, HC2 standard errors (MacKinnon and White
-1985), t quantiles. `aipw`: augmented inverse-propensity weighting (Robins, Rotnitzky and Zhao 1994), cross-fitted
-(Chernozhukov et al. 2018) with logistic propensities and one linear outcome model per arm, standard error from the
-influence function; the median over several splits.
+`aipw` stacks flexible learners (`hrtech.causal.doubly_robust`), `double_machine_learning` and `causal_forest` come from
+EconML (`hrtech.causal.machine_learning`).
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Final, Protocol
 
 import numpy as np
 
-from hrtech.causal.question import Estimator
+from hrtech.causal.design import Design
 
 _FOLDS = 5
 _CLIP = 0.01
@@ -22,48 +22,79 @@ class Estimate:
     """An average effect.
 
     Attributes:
-        value: Mean difference in the outcome, exposed against unexposed.
-        error: Standard error.
+        estimator: Name of the estimator.
+        effect: Mean difference in the outcome, exposed against unexposed; per unit where the exposure is an amount.
+        std_error: Standard error.
         low: Lower end of the interval.
         high: Upper end.
+        n: Rows used.
+        notes: What a reader must know about this number, such as that its estimand is another.
     """
 
-    value: float
-    error: float
+    estimator: str
+    effect: float
+    std_error: float
     low: float
     high: float
+    n: int
+    notes: tuple[str, ...] = ()
 
 
-def estimate(
-    estimator: Estimator,
-    treatment: np.ndarray,
-    outcome: np.ndarray,
-    covariates: np.ndarray,
-    rng: np.random.Generator,
+class Estimates(Protocol):
+    """An estimator."""
+
+    def __call__(self, design: Design, *, confidence: float, seed: int) -> Estimate:
+        """Estimate the average effect with an interval of the given coverage; the seed decides splits and draws."""
+
+
+def interval(
+    estimator: str,
+    effect: float,
+    std_error: float,
+    design: Design,
     *,
-    confidence: float = 0.95,
-    splits: int = 5,
+    confidence: float,
+    freedom: float = np.inf,
+    notes: tuple[str, ...] = (),
 ) -> Estimate:
-    """Estimate the average effect.
-
-    Args:
-        estimator: Name of the estimator.
-        treatment: 0 or 1 per row.
-        outcome: Number per row.
-        covariates: Adjusters, scaled.
-        rng: Source of the splits (`aipw` only).
-        confidence: Coverage of the interval.
-        splits: Number of random splits (`aipw` only).
-    """
+    """Return an estimate with the interval of Student's t with the given degrees of freedom (normal where infinite)."""
     from scipy import stats
 
-    if estimator == "linear_regression":
-        value, error = _least_squares(treatment, outcome, covariates)
-        quantile = stats.t.ppf(0.5 + confidence / 2, len(outcome) - covariates.shape[1] - 2)
-    else:
-        value, error = _aipw(treatment, outcome, covariates, rng, splits)
-        quantile = stats.norm.ppf(0.5 + confidence / 2)
-    return Estimate(value, error, value - quantile * error, value + quantile * error)
+    tail = 0.5 + confidence / 2
+    quantile = float(stats.norm.ppf(tail) if np.isinf(freedom) else stats.t.ppf(tail, freedom))
+    effect, std_error = float(effect), float(std_error)
+    return Estimate(
+        estimator,
+        effect,
+        std_error,
+        effect - quantile * std_error,
+        effect + quantile * std_error,
+        design.n,
+        notes,
+    )
+
+
+def estimate(estimator: str, design: Design, *, confidence: float = 0.95, seed: int = 1) -> Estimate:
+    """Estimate by name."""
+    return ESTIMATORS[estimator](design, confidence=confidence, seed=seed)
+
+
+def _linear_regression(design: Design, *, confidence: float, seed: int) -> Estimate:
+    effect, error = _least_squares(design.treatment, design.outcome, design.covariates)
+    freedom = design.n - design.covariates.shape[1] - 2
+    return interval("linear_regression", effect, error, design, confidence=confidence, freedom=freedom)
+
+
+def _linear_aipw(design: Design, *, confidence: float, seed: int, splits: int = 5) -> Estimate:
+    rng = np.random.default_rng(seed)
+    effect, error = _aipw(design.treatment, design.outcome, design.covariates, rng, splits)
+    return interval("aipw", effect, error, design, confidence=confidence)
+
+
+ESTIMATORS: Final[dict[str, Callable[..., Estimate]]] = {
+    "linear_regression": _linear_regression,
+    "aipw": _linear_aipw,
+}
 
 
 def _least_squares(treatment: np.ndarray, outcome: np.ndarray, covariates: np.ndarray) -> tuple[float, float]:

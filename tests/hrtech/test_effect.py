@@ -48,14 +48,7 @@ def test_intervals_cover_as_often_as_they_say():
         data = planted(300, seed=seed)
         design = make_design(data, QUESTION, ("w", "g"))
         for name in covered:
-            found = estimate(
-                name,
-                design.treatment,
-                design.outcome,
-                design.covariates,
-                np.random.default_rng(seed),
-                splits=1,
-            )
+            found = estimate(name, design, seed=seed)
             covered[name] += found.low < 2 < found.high
     # 95 of 100 expected; below 87 or at 100 has a chance of about 1 %
     assert all(87 <= count <= 100 for count in covered.values())
@@ -71,10 +64,8 @@ def test_least_squares_agrees_with_dowhy_to_six_digits():
     estimand = model.identify_effect(proceed_when_unidentifiable=True)
     theirs = model.estimate_effect(estimand, method_name="backdoor.linear_regression").value
     design = make_design(data, question, identify(question, set(data.columns)).adjusted)
-    ours = estimate(
-        "linear_regression", design.treatment, design.outcome, design.covariates, np.random.default_rng(0)
-    )
-    assert ours.value == pytest.approx(theirs, abs=1e-6)
+    ours = estimate("linear_regression", design)
+    assert ours.effect == pytest.approx(theirs, abs=1e-6)
 
 
 def test_robust_errors_agree_with_statsmodels():
@@ -82,12 +73,10 @@ def test_robust_errors_agree_with_statsmodels():
 
     data = planted(200)
     design = make_design(data, QUESTION, ("w", "g"))
-    ours = estimate(
-        "linear_regression", design.treatment, design.outcome, design.covariates, np.random.default_rng(0)
-    )
+    ours = estimate("linear_regression", design)
     matrix = sm.add_constant(np.column_stack([design.treatment, design.covariates]))
     theirs = sm.OLS(design.outcome, matrix).fit(cov_type="HC2", use_t=True)
-    assert ours.error == pytest.approx(theirs.bse[1], rel=1e-9)
+    assert ours.std_error == pytest.approx(theirs.bse[1], rel=1e-9)
     assert (ours.low, ours.high) == pytest.approx(tuple(theirs.conf_int()[1]), rel=1e-6)
 
 
@@ -209,7 +198,7 @@ def test_rows_left_out_are_counted_and_indicators_keep_them():
 def test_a_wrong_estimate_is_refuted_however_few_the_simulations():
     data = planted(400)
     design = make_design(data, QUESTION, ("w", "g"))
-    wrong = Estimate(5.0, 0.1, 4.8, 5.2)
+    wrong = Estimate("linear_regression", 5.0, 0.1, 4.8, 5.2, 400)
     found = refute(design, wrong, "linear_regression", 20, np.random.default_rng(0)).set_index("name")
     assert not found.loc[["random_common_cause", "data_subset"], "passed"].any()
     assert (found["p"] > 0).all()
@@ -231,7 +220,7 @@ def test_right_models_pass_their_refutations(estimator):
     for seed in range(12):
         design = make_design(planted(300, seed=seed), QUESTION, ("w", "g"))
         rng = np.random.default_rng(seed)
-        headline = estimate(estimator, design.treatment, design.outcome, design.covariates, rng)
+        headline = estimate(estimator, design, seed=seed)
         passed += refute(design, headline, estimator, 50, rng)["passed"].all()
     assert passed >= 11
 
