@@ -13,7 +13,7 @@ import numpy as np
 _TIE = 1e-10
 
 
-@nb.njit(cache=True, inline="always")
+@nb.njit(cache=True)
 def _apart(x: Any, i: int, j: int) -> float:
     total = 0.0
     for k in range(x.shape[1]):
@@ -21,12 +21,12 @@ def _apart(x: Any, i: int, j: int) -> float:
     return total
 
 
-@nb.njit(cache=True, inline="always")
+@nb.njit(cache=True)
 def _own(own: Any, i: int, j: int) -> float:
     return (own[i] - own[j]) ** 2 if len(own) > 0 else 0.0
 
 
-@nb.njit(cache=True, inline="always")
+@nb.njit(cache=True)
 def _fits(i: int, j: int, arm: Any, weight: Any, same: bool) -> bool:
     return j != i and weight[j] != 0.0 and (arm[j] == arm[i]) == same
 
@@ -82,6 +82,8 @@ def impute(
         for place in range(k if complete else n):
             j = near[i, place] if complete else place
             there = apart[i, place] if complete else _apart(x, i, j)
+            if complete and there > best + _TIE:
+                break
             if _fits(i, j, arm, weight, same) and there + _own(own, i, j) <= best + _TIE:
                 tied[many] = j
                 many += 1
