@@ -1,0 +1,178 @@
+"""What is assumed of the data, and the score that follows: chosen from kinds, linearity and Gaussianity.
+
+Five models: `discrete` (BDeu), `gaussian` (BIC), `non_gaussian` (linear with other noise), `nonlinear` (additive
+splines), `mixed` (degenerate Gaussian BIC).
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final, Literal
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from hrtech.causal.discovery.scores import BDEU, BLOCKS, ENTROPY, ScoreData
+from hrtech.causal.discovery.table import Table, Variable
+
+Model = Literal["discrete", "gaussian", "non_gaussian", "nonlinear", "mixed"]
+#: Models under which the data can tell one graph of a Markov equivalence class from another.
+DIRECTED: Final = frozenset({"non_gaussian", "nonlinear"})
+#: Multiplies log(n) / 2 for each parameter; for `discrete` the equivalent sample size.
+PENALTY: Final[dict[str, float]] = {
+    "discrete": 1.0,
+    "gaussian": 1.5,
+    "non_gaussian": 2.0,
+    "nonlinear": 1.5,
+    "mixed": 1.5,
+}
+SPLINES: Final = 5
+#: Below this many rows a curve is not told from noise, and a line is kept.
+_ROWS_FOR_CURVES: Final = 200
+_MARGIN: Final = 10.0
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A model and what spoke for it.
+
+    Attributes:
+        model: The model.
+        reasons: `check, value, meaning`.
+    """
+
+    model: Model
+    reasons: pd.DataFrame
+
+
+def score_data(table: Table, model: Model, rows: NDArray[np.int64] | None = None) -> ScoreData:
+    """Return what the score of a model reads.
+
+    Args:
+        table: The variables.
+        model: The model; it must fit the kinds of the variables.
+        rows: Rows to use, such as drawn again with replacement; all by default.
+    """
+    data = table if rows is None else table.at(rows)
+    size = len(table.variables)
+    single = np.column_stack([np.arange(size), np.arange(size) + 1])
+    nothing = np.empty((size, 0))
+    no_codes = np.empty((size, 0), np.int64)
+    levels = np.array([max(len(v.levels), 1) for v in table.variables], np.int64)
+    if model == "discrete":
+        codes = np.ascontiguousarray(np.array([v.values for v in data.variables]).astype(np.int64))
+        return ScoreData(
+            BDEU, table.n, np.empty((0, 0)), single, single, nothing, codes, levels, PENALTY[model], 0.0
+        )
+    if model == "non_gaussian":
+        z = np.array([_standard(v.values) for v in data.variables])
+        return ScoreData(
+            ENTROPY, table.n, z @ z.T / table.n, single, single, z, no_codes, levels, PENALTY[model], 0.0
+        )
+    blocks = [_block(v, curved=model == "nonlinear") for v in data.variables]
+    columns = np.hstack(blocks)
+    ends = np.cumsum([block.shape[1] for block in blocks])
+    first = ends - [block.shape[1] for block in blocks]
+    parents = np.column_stack([first, ends])
+    children = np.column_stack([first, first + 1]) if model == "nonlinear" else parents
+    moments = columns.T @ columns / table.n
+    return ScoreData(
+        BLOCKS, table.n, moments, children, parents, nothing, no_codes, levels, PENALTY[model], 0.0
+    )
+
+
+def _standard(values: Floats) -> Floats:
+    out: Floats = (values - values.mean()) / max(values.std(), 1e-12)
+    return out
+
+
+def _block(variable: Variable, *, curved: bool) -> Floats:
+    """Columns of a variable, centred: the number, its spline, or one column a level but the first."""
+    if variable.kind == "category":
+        columns = (variable.values[:, None] == np.arange(1, len(variable.levels))).astype(float)
+        columns -= columns.mean(axis=0)
+        spread = columns.std(axis=0)
+        # a level that was not drawn again carries nothing
+        out: Floats = columns / np.where(spread > 0, spread, 1) + 0.0
+        return out
+    z = _standard(variable.values)
+    return splines(z) if curved else z[:, None]
+
+
+def splines(z: Floats, count: int = SPLINES) -> Floats:
+    """Natural cubic splines of a standardised number, centred, orthogonal, of unit variance; the first is linear.
+
+    Args:
+        z: Numbers, shape (n,).
+        count: Columns; fewer where the number has few distinct values.
+
+    Returns:
+        Shape (n, at most count).
+    """
+    knots = np.unique(np.quantile(z, np.linspace(0.05, 0.95, count + 1)))
+    last = len(knots) - 1
+    columns = [z]
+    if last >= 2:
+        cubes = [
+            (np.maximum(z - knots[k], 0) ** 3 - np.maximum(z - knots[last], 0) ** 3)
+            / (knots[last] - knots[k])
+            for k in range(last)
+        ]
+        columns += [cube - cubes[last - 1] for cube in cubes[: last - 1]]
+    kept: list[Floats] = []
+    for column in columns:
+        rest = column - column.mean()
+        for before in kept:
+            rest = rest - (rest @ before) / len(z) * before
+        spread = rest.std()
+        if spread > 1e-6:
+            kept.append(rest / spread)
+    return np.column_stack(kept)
+
+
+def choose_model(table: Table, scored: Callable[[Model], float]) -> Choice:
+    """Choose a model from the kinds of the variables; among numbers, by which describes them best.
+
+    Lines with Gaussian noise, lines with noise of another shape and curves are each given their best graph. The first
+    is kept unless another one gains `_MARGIN` in log-likelihood after its penalty: a test of linearity and one of
+    Gaussianity at once, which looks at the whole graph instead of one regression. Curves are tried from 200 rows on.
+
+    Args:
+        table: The variables.
+        scored: Score of the best graph under a model, comparable between the models of numbers.
+    """
+    numbers = sum(v.kind == "number" for v in table.variables)
+    reasons: list[tuple[str, float, str]] = [
+        ("variables", len(table.variables), "variables in the table"),
+        ("numbers", numbers, "of them are numbers with more than two values"),
+        ("rows", table.n, "rows used"),
+    ]
+    if numbers == 0:
+        return _choice("discrete", reasons)
+    if numbers < len(table.variables):
+        return _choice("mixed", reasons)
+    base = scored("gaussian")
+    gains: dict[Model, float] = {"non_gaussian": scored("non_gaussian") - base}
+    reasons.append(
+        ("non_gaussian_noise", gains["non_gaussian"], "log-likelihood gained by noise of another shape")
+    )
+    if table.n >= _ROWS_FOR_CURVES:
+        gains["nonlinear"] = scored("nonlinear") - base
+        reasons.append(("curves", gains["nonlinear"], "log-likelihood gained by curves instead of lines"))
+    best = max(gains, key=lambda model: gains[model])
+    return _choice(best if gains[best] > _MARGIN else "gaussian", reasons)
+
+
+def comparable(model: Model, score: float, table: Table) -> float:
+    """Put a score on the scale of the Gaussian one: a noise of another shape costs two parameters a variable."""
+    if model != "non_gaussian":
+        return score
+    gaussian_entropy = 0.5 * (1 + np.log(2 * np.pi))
+    return float(score + len(table.variables) * (table.n * gaussian_entropy - np.log(table.n)))
+
+
+def _choice(model: Model, reasons: list[tuple[str, float, str]]) -> Choice:
+    table = pd.DataFrame(reasons, columns=["check", "value", "meaning"])
+    return Choice(model, table.astype({"check": "str", "value": float, "meaning": "str"}))
