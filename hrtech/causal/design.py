@@ -69,10 +69,11 @@ def make_design(frame: pd.DataFrame, question: EffectQuestion, adjusted: tuple[s
             there are too few rows, or adjusters determine each other or the exposure.
     """
     steps = [("rows in the table", len(frame))]
+    place = np.arange(len(frame))
     if question.population is not None:
         asked = evaluate(question.population, frame, setting="population").fillna(False).astype(bool)
         steps.append(("outside the population asked about, or unknown", int((~asked).sum())))
-        frame = frame.loc[asked]
+        frame, place = frame.loc[asked], place[asked.to_numpy()]
     t = _treatment(frame, question)
     y = _outcome(frame, question)
     known = (t.notna() & y.notna()).to_numpy()
@@ -91,7 +92,7 @@ def make_design(frame: pd.DataFrame, question: EffectQuestion, adjusted: tuple[s
     covariates = _scaled(covariates)
     _check_rank(treatment, covariates, names, question)
     rows = pd.DataFrame(steps, columns=["step", "rows"]).astype({"step": "str"})
-    return Design(treatment, outcome, covariates, names, rows)
+    return Design(treatment, outcome, covariates, names, rows, index=place[known])
 
 
 def _treatment(frame: pd.DataFrame, question: EffectQuestion) -> pd.Series:
