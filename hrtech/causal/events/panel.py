@@ -1,0 +1,345 @@
+"""From a long table to a panel without blanks: who is treated when, and what was left out by which rule.
+
+Every unit left out is named with its reason. What cannot be a panel is refused here, before any number exists.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import pandas as pd
+
+from hrtech.causal.events.question import EventError, EventQuestion
+
+#: Adoption of units without the event: after every period.
+NEVER: Final = np.iinfo(np.int64).max
+_NAMED: Final = 5
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One outcome by unit and period.
+
+    Attributes:
+        units: Names, (N,).
+        periods: Periods in order, (T,): whole numbers or ISO dates as text.
+        outcomes: (N, T), no blanks.
+        adopted: (N,) index of the first period of the event; `NEVER` for units without one.
+    """
+
+    units: np.ndarray
+    periods: np.ndarray
+    outcomes: np.ndarray
+    adopted: np.ndarray
+
+    @property
+    def ever(self) -> np.ndarray:
+        """Units that come under the event, (N,) bool."""
+        return self.adopted < NEVER
+
+    @property
+    def cohorts(self) -> np.ndarray:
+        """Indices of the periods in which units adopt, rising."""
+        return np.unique(self.adopted[self.ever])
+
+    def some(self, kept: np.ndarray) -> "Panel":
+        """The panel of some of its units."""
+        return Panel(self.units[kept], self.periods, self.outcomes[kept], self.adopted[kept])
+
+
+def make_panel(frame: pd.DataFrame, question: EventQuestion, outcome: str) -> tuple[Panel, pd.DataFrame]:
+    """Build the panel of one outcome.
+
+    Returns:
+        The panel, and `unit, rule, detail`: units left out and cells filled in.
+
+    Raises:
+        EventError: The table is no panel, the event is not one that can be studied, or nobody is left to compare.
+    """
+    _check_columns(frame, question, outcome)
+    unit, period = _keys(frame, question)
+    _check_twice(unit, period, question)
+    value = _value(frame, question, outcome)
+    grid, periods = _grid(unit, period, value)
+    adopted = _adopted(frame, question, unit, period, grid.index, periods)
+    notes: list[tuple[str, str, str]] = []
+    grid = _filled(grid, question, notes)
+    adopted = adopted.loc[grid.index]
+    _check_before(adopted, grid, question, notes)
+    kept = ~grid.index.isin([name for name, rule, _ in notes if rule == "left out: short history"])
+    grid, adopted = grid.loc[kept], adopted.loc[kept]
+    panel = Panel(
+        grid.index.to_numpy(dtype=object),
+        np.array([_told(at) for at in periods], dtype=object),
+        grid.to_numpy(float),
+        adopted.to_numpy(np.int64),
+    )
+    _check_comparison(panel, question, outcome)
+    table = pd.DataFrame(notes, columns=["unit", "rule", "detail"]).astype("str")
+    return panel, table
+
+
+def _check_columns(frame: pd.DataFrame, question: EventQuestion, outcome: str) -> None:
+    named = (
+        ("unit", question.unit),
+        ("period", question.period),
+        ("outcomes", outcome),
+        ("per", question.per),
+        ("treated", question.treated),
+        ("adopted", question.adopted),
+    )
+    for setting, name in named:
+        if name is not None and name not in frame.columns:
+            raise EventError(
+                f"No column is called '{name}'. Name one of {', '.join(map(str, frame.columns))} [setting: {setting}]"
+            )
+    if not len(frame):
+        raise EventError("The table has no rows. Read a panel with one row per unit and period")
+
+
+def _keys(frame: pd.DataFrame, question: EventQuestion) -> tuple[pd.Series, pd.Series]:
+    unit, period = frame[question.unit], frame[question.period]
+    for setting, values in (("unit", unit), ("period", period)):
+        if blank := int(values.isna().sum()):
+            raise EventError(
+                f"{blank} rows have no {setting}: '{values.name}' is blank. Fill it in or leave the rows out "
+                f"[setting: {setting}]"
+            )
+    return unit.astype("str"), _as_period(period, "period")
+
+
+def _as_period(values: pd.Series, setting: str) -> pd.Series:
+    """Periods as whole numbers or days; blanks stay."""
+    if pd.api.types.is_datetime64_any_dtype(values.dtype):
+        return values
+    if pd.api.types.is_numeric_dtype(values.dtype):
+        numbers = values.astype("Float64")
+        if not (numbers.dropna() % 1 == 0).all():
+            raise EventError(
+                f"'{values.name}' holds fractions. A period is a whole number or a date [setting: {setting}]"
+            )
+        return numbers.astype("Int64")
+    raise EventError(
+        f"'{values.name}' holds text. A period is a whole number or a date: give the column the role number or date "
+        f"[setting: {setting}]"
+    )
+
+
+def _check_twice(unit: pd.Series, period: pd.Series, question: EventQuestion) -> None:
+    twice = pd.DataFrame({"unit": unit, "period": period}).duplicated()
+    if twice.any():
+        at = int(np.flatnonzero(twice)[0])
+        raise EventError(
+            f"{int(twice.sum())} rows repeat a unit and period, first '{unit.iloc[at]}' in "
+            f"{_told(period.iloc[at])}. Add them up or leave the repeats out, so that each has one row "
+            f"[setting: {question.unit}, {question.period}]"
+        )
+
+
+def _value(frame: pd.DataFrame, question: EventQuestion, outcome: str) -> pd.Series:
+    numbers = []
+    for setting, name in (("outcomes", outcome), ("per", question.per)):
+        if name is None:
+            continue
+        if not pd.api.types.is_numeric_dtype(frame[name].dtype):
+            raise EventError(f"'{name}' holds no numbers. Give it the role number [setting: {setting}]")
+        numbers.append(frame[name].astype("Float64"))
+    value = numbers[0]
+    if question.per is not None:
+        if bool((numbers[1] <= 0).any()):
+            raise EventError(
+                f"The divisor '{question.per}' is 0 or less in some rows. Correct or blank them [setting: per]"
+            )
+        value = value / numbers[1]
+    value = value * question.scale
+    if np.isinf(value.to_numpy(float, na_value=np.nan)).any():
+        raise EventError(f"'{outcome}' holds an infinite number. Correct or blank it [setting: outcomes]")
+    return value
+
+
+def _grid(unit: pd.Series, period: pd.Series, value: pd.Series) -> tuple[pd.DataFrame, list]:
+    """Values by unit and period, with every period that any unit has."""
+    long = pd.DataFrame({"unit": unit, "period": period, "value": value.astype(float)})
+    grid = long.pivot(index="unit", columns="period", values="value").sort_index(axis=1)
+    return grid, list(grid.columns)
+
+
+def _adopted(
+    frame: pd.DataFrame,
+    question: EventQuestion,
+    unit: pd.Series,
+    period: pd.Series,
+    units: pd.Index,
+    periods: list,
+) -> pd.Series:
+    """Index of the first period of the event by unit."""
+    place = {at: index for index, at in enumerate(periods)}
+    if question.treated is not None:
+        return _switched(frame[question.treated], unit, period, units, place, question)
+    if question.adopted is not None:
+        first = _as_period(frame[question.adopted], "adopted")
+        first.index = pd.RangeIndex(len(first))
+        names = pd.Series(unit.to_numpy())
+        several = first.groupby(names).nunique(dropna=False)
+        if (several > 1).any():
+            raise EventError(
+                f"Unit '{several.index[several > 1][0]}' has several first periods of the event. A unit adopts once "
+                f"and keeps it [setting: adopted = {question.adopted}]"
+            )
+        start = first.groupby(names).first().reindex(units)
+    else:
+        if absent := [name for name in question.treated_units if name not in units]:
+            raise EventError(
+                f"No unit is called '{absent[0]}'. Write units as column '{question.unit}' does "
+                "[setting: treated_units]"
+            )
+        at = _event(question, periods)
+        start = pd.Series([at if name in question.treated_units else None for name in units], index=units)
+    return pd.Series([_place(at, name, periods) for name, at in start.items()], index=units)
+
+
+def _event(question: EventQuestion, periods: list) -> object:
+    text = str(question.event_period)
+    try:
+        return pd.Timestamp(text) if isinstance(periods[0], pd.Timestamp) else int(text)
+    except ValueError:
+        raise EventError(
+            f"'{text}' is no period. Write it as column '{question.period}' does, such as {_told(periods[0])} "
+            "[setting: event_period]"
+        ) from None
+
+
+def _place(at: object, unit: object, periods: list) -> int:
+    if at is None or pd.isna(at):  # type: ignore[call-overload]
+        return int(NEVER)
+    if at <= periods[0]:  # type: ignore[operator]
+        raise EventError(
+            f"Unit '{unit}' comes under the event in {_told(at)}, when the panel starts or before: there is no past "
+            "to compare with. Add earlier periods or leave the unit out [setting: adopted, event_period]"
+        )
+    later = [index for index, each in enumerate(periods) if each >= at]
+    return later[0] if later else int(NEVER)
+
+
+def _switched(
+    values: pd.Series,
+    unit: pd.Series,
+    period: pd.Series,
+    units: pd.Index,
+    place: dict,
+    question: EventQuestion,
+) -> pd.Series:
+    known = values.dropna()
+    if pd.api.types.is_bool_dtype(values.dtype):
+        known = known.astype(int)
+    elif not (pd.api.types.is_numeric_dtype(values.dtype) and known.isin([0, 1]).all()):
+        raise EventError(
+            f"'{question.treated}' is not 0 or 1. It says in which rows the event was in force [setting: treated]"
+        )
+    if len(known) < len(values):
+        raise EventError(
+            f"'{question.treated}' is blank in {len(values) - len(known)} rows. Say 0 or 1 [setting: treated]"
+        )
+    table = pd.DataFrame(
+        {"unit": unit.to_numpy(), "at": [place[p] for p in period], "on": known.to_numpy(int)}
+    )
+    table = table.sort_values(["unit", "at"])
+    off = (table["on"].diff() < 0) & (table["unit"] == table["unit"].shift())
+    if off.any():
+        row = table.loc[off].iloc[0]
+        periods = list(place)
+        raise EventError(
+            f"Unit '{row['unit']}' comes out of the event in {_told(periods[int(row['at'])])}. These methods need an "
+            "event that stays: end the panel before, or leave the unit out "
+            f"[setting: treated = {question.treated}]"
+        )
+    first = table.loc[table["on"] == 1].groupby("unit")["at"].min().reindex(units)
+    if (first == 0).any():
+        raise EventError(
+            f"Unit '{first.index[first == 0][0]}' is under the event when the panel starts: there is no past to "
+            "compare with. Add earlier periods or leave the unit out [setting: treated]"
+        )
+    return first.fillna(-1).astype("int64").replace(-1, int(NEVER))
+
+
+def _filled(grid: pd.DataFrame, question: EventQuestion, notes: list) -> pd.DataFrame:
+    """Apply the rule for blanks, unit by unit."""
+    blank = grid.isna()
+    short = blank.any(axis=1)
+    if not short.any():
+        return grid
+    if question.missing == "refuse":
+        raise EventError(
+            f"{int(short.sum())} units lack periods, such as '{grid.index[short][0]}'. Complete the panel, or let "
+            "them be left out or filled in [setting: missing]"
+        )
+    if question.missing == "interpolate":
+        filled = grid.T.reset_index(drop=True).interpolate(limit_area="inside").T
+        filled.columns = grid.columns
+        for name in grid.index[short]:
+            if inside := int((blank.loc[name] & filled.loc[name].notna()).sum()):
+                notes.append(
+                    (
+                        name,
+                        "filled in: straight line between neighbours",
+                        _cells(grid.columns, blank.loc[name], inside),
+                    )
+                )
+        grid = filled
+        short = grid.isna().any(axis=1)
+    for name in grid.index[short]:
+        gone = grid.loc[name].isna()
+        notes.append((name, "left out: periods missing", _cells(grid.columns, gone, int(gone.sum()))))
+    if short.all():
+        raise EventError(
+            "Every unit lacks a period, so that none is left. Narrow the panel to periods that all have, or fill "
+            "gaps in [setting: missing]"
+        )
+    return grid.loc[~short]
+
+
+def _cells(periods: pd.Index, which: pd.Series, count: int) -> str:
+    named = [_told(at) for at in periods[which.to_numpy()][:_NAMED]]
+    return f"{count} periods: {', '.join(named)}{' …' if count > len(named) else ''}"
+
+
+def _check_before(adopted: pd.Series, grid: pd.DataFrame, question: EventQuestion, notes: list) -> None:
+    """Note treated units whose past is shorter than the rule asks."""
+    past = adopted - question.anticipation
+    for name, count in past[(adopted < NEVER) & (past < question.min_before)].items():
+        notes.append(
+            (
+                str(name),
+                "left out: short history",
+                f"{max(int(count), 0)} periods before the event, {question.min_before} are asked for (min_before)",
+            )
+        )
+
+
+def _check_comparison(panel: Panel, question: EventQuestion, outcome: str) -> None:
+    if not panel.ever.any():
+        raise EventError(
+            "No unit comes under the event within the panel (units left out count as absent). Check the event, and "
+            "the rules on missing periods and short history [setting: treated, adopted, missing, min_before]"
+        )
+    if panel.ever.all() and len(panel.cohorts) < 2:
+        raise EventError(
+            "Every unit comes under the event at the same time: there are no donors to compare with. Add units "
+            "without it [setting: treated, adopted]"
+        )
+    if panel.ever.all() and question.controls == "never_treated":
+        raise EventError(
+            "Every unit comes under the event at some time, so that none was never treated. Compare with units that "
+            "are not yet treated [setting: controls = not_yet_treated]"
+        )
+    if np.ptp(panel.outcomes) == 0:
+        raise EventError(
+            f"The outcome '{outcome}' is constant, so that nothing can change it [setting: outcomes]"
+        )
+
+
+def _told(at: object) -> str:
+    """A period as people write it."""
+    if isinstance(at, pd.Timestamp):
+        return at.date().isoformat()
+    return str(int(at))  # type: ignore[call-overload]
