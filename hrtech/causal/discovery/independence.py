@@ -8,9 +8,8 @@ from itertools import combinations
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
-from hrtech.causal.discovery.graphs import Graph, oriented
+from hrtech.causal.discovery.graphs import Graph, is_acyclic, oriented
 from hrtech.causal.discovery.knowledge import Bounds
 from hrtech.causal.discovery.models import Model, score_data
 from hrtech.causal.discovery.scores import ScoreData, block_score
@@ -36,7 +35,7 @@ class Independence:
     def p_value(self, x: int, y: int, given: tuple[int, ...]) -> float:
         """P value of independence of x and y given others."""
         if self._model == "discrete":
-            return _g_squared(self._data.codes, self._data.levels, x, y, given)
+            return _g_squared(self._data, x, y, given)
         both = [self._ratio(x, y, given)]
         if self._model == "nonlinear":
             both.append(self._ratio(y, x, given))
@@ -57,17 +56,17 @@ class Independence:
         return float(chi2.sf(max(gain, 0.0), own * width))
 
 
-def _g_squared(
-    codes: NDArray[np.int64], levels: NDArray[np.int64], x: int, y: int, given: tuple[int, ...]
-) -> float:
+def _g_squared(data: ScoreData, x: int, y: int, given: tuple[int, ...]) -> float:
+    """G² test of independence; cells that do not occur take no degree of freedom."""
     from scipy.stats import chi2
 
+    codes, levels = data.codes, data.levels
     cell = np.zeros(codes.shape[1], np.int64)
     for k in given:
         cell = cell * levels[k] + codes[k]
     _, cell = np.unique(cell, return_inverse=True)
     counts = np.zeros((int(cell.max()) + 1, int(levels[x]), int(levels[y])))
-    np.add.at(counts, (cell, codes[x], codes[y]), 1.0)
+    np.add.at(counts, (cell, codes[x], codes[y]), data.counts)
     row, column = counts.sum(axis=2), counts.sum(axis=1)
     whole = counts.sum(axis=(1, 2))
     expected = row[:, :, None] * column[:, None, :] / whole[:, None, None]
@@ -129,12 +128,6 @@ def _directed(joined: Graph, parted: dict[tuple[int, int], tuple[int, ...]], bou
             if not inside and graph[x, z] and graph[y, z] and (x, y) in parted:
                 tried = graph.copy()
                 tried[z, x] = tried[z, y] = False
-                if _without_circle(tried):
+                if is_acyclic(tried):
                     graph = tried
     return oriented(graph)
-
-
-def _without_circle(graph: Graph) -> bool:
-    from hrtech.causal.discovery.graphs import is_acyclic
-
-    return is_acyclic(graph)

@@ -1,7 +1,7 @@
 """Methods: each takes a table, a model and bounds, and returns a graph as far as the data determine it.
 
-`best_order` searches orders by score, `ges` equivalence classes by the same score, `pc` tests independence; `lingam` and
-`notears` are for numbers. What each returns obeys the bounds at every step of its search.
+`best_order` searches orders by score, `ges` equivalence classes by the same score, `pc` tests independence; `lingam`
+and `notears` are for numbers. What each returns obeys the bounds at every step of its search.
 """
 
 from dataclasses import dataclass

@@ -47,40 +47,64 @@ class Choice:
     reasons: pd.DataFrame
 
 
-def score_data(table: Table, model: Model, rows: NDArray[np.int64] | None = None) -> ScoreData:
-    """Return what the score of a model reads.
+class Prepared:
+    """A table made ready for a model once, from which the data of its score come for all rows or for rows drawn again.
 
     Args:
         table: The variables.
         model: The model; it must fit the kinds of the variables.
-        rows: Rows to use, such as drawn again with replacement; all by default.
     """
-    data = table if rows is None else table.at(rows)
-    size = len(table.variables)
-    single = np.column_stack([np.arange(size), np.arange(size) + 1])
-    nothing = np.empty((size, 0))
-    no_codes = np.empty((size, 0), np.int64)
-    levels = np.array([max(len(v.levels), 1) for v in table.variables], np.int64)
-    if model == "discrete":
-        codes = np.ascontiguousarray(np.array([v.values for v in data.variables]).astype(np.int64))
+
+    def __init__(self, table: Table, model: Model) -> None:
+        self.table, self.model = table, model
+        size = len(table.variables)
+        single = np.column_stack([np.arange(size), np.arange(size) + 1])
+        self._children = self._parents = single
+        self._levels = np.array([max(len(v.levels), 1) for v in table.variables], np.int64)
+        self._columns = np.empty((table.n, 0))
+        self._codes, self._counts = np.empty((size, 0), np.int64), np.empty(0, np.int64)
+        if model == "discrete":
+            codes = np.column_stack([v.values for v in table.variables]).astype(np.int64)
+            combinations, self._counts = np.unique(codes, axis=0, return_counts=True)
+            self._codes = np.ascontiguousarray(combinations.T)
+            return
+        blocks = [_block(v, curved=model == "nonlinear") for v in table.variables]
+        self._columns = np.hstack(blocks)
+        ends = np.cumsum([block.shape[1] for block in blocks])
+        first = ends - [block.shape[1] for block in blocks]
+        self._parents = np.column_stack([first, ends])
+        self._children = np.column_stack([first, first + 1]) if model == "nonlinear" else self._parents
+
+    def data(self, rng: np.random.Generator | None = None) -> ScoreData:
+        """Return what the score reads.
+
+        Args:
+            rng: Draws as many rows again with replacement; every row once without it.
+        """
+        n, size = self.table.n, len(self.table.variables)
+        counts, moments, values = self._counts, np.empty((0, 0)), np.empty((size, 0))
+        if self.model == "discrete":
+            counts = counts if rng is None else rng.multinomial(n, counts / n).astype(np.int64)
+        else:
+            z = self._columns
+            if rng is not None:
+                z = z[rng.integers(0, n, n)]
+                z = z - z.mean(axis=0)
+                spread = z.std(axis=0)
+                z = z / np.where(spread > 0, spread, 1)
+            moments = z.T @ z / n
+            if self.model == "non_gaussian":
+                values = np.ascontiguousarray(z.T)
+        kind = {"discrete": BDEU, "non_gaussian": ENTROPY}.get(self.model, BLOCKS)
         return ScoreData(
-            BDEU, table.n, np.empty((0, 0)), single, single, nothing, codes, levels, PENALTY[model], 0.0
-        )
-    if model == "non_gaussian":
-        z = np.array([_standard(v.values) for v in data.variables])
-        return ScoreData(
-            ENTROPY, table.n, z @ z.T / table.n, single, single, z, no_codes, levels, PENALTY[model], 0.0
-        )
-    blocks = [_block(v, curved=model == "nonlinear") for v in data.variables]
-    columns = np.hstack(blocks)
-    ends = np.cumsum([block.shape[1] for block in blocks])
-    first = ends - [block.shape[1] for block in blocks]
-    parents = np.column_stack([first, ends])
-    children = np.column_stack([first, first + 1]) if model == "nonlinear" else parents
-    moments = columns.T @ columns / table.n
-    return ScoreData(
-        BLOCKS, table.n, moments, children, parents, nothing, no_codes, levels, PENALTY[model], 0.0
-    )
+            kind, n, moments, self._children, self._parents, values, self._codes, counts, self._levels,
+            PENALTY[self.model],
+        )  # fmt: skip
+
+
+def score_data(table: Table, model: Model) -> ScoreData:
+    """Return what the score of a model reads, over all rows."""
+    return Prepared(table, model).data()
 
 
 def _standard(values: Floats) -> Floats:

@@ -25,6 +25,11 @@ BLOCKS, BDEU, ENTROPY = 0, 1, 2
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
+_REACH, _STEPS = 10, 256
+_GRID = np.arange(_REACH * _STEPS + 2) / _STEPS
+_LOG_COSH = _GRID + np.log1p(np.exp(-2 * _GRID)) - np.log(2)
+_BELL = _GRID * np.exp(-0.5 * _GRID**2)
+
 
 @dataclass(frozen=True)
 class ScoreData:
@@ -37,10 +42,11 @@ class ScoreData:
         child_columns: First and last column (exclusive) of each variable as a child, shape (variables, 2).
         parent_columns: The same as a parent.
         values: Rows of standardised numbers for the entropy, shape (variables, n); otherwise empty.
-        codes: Levels from 0 for BDeu, shape (variables, n); otherwise empty.
+        codes: Levels from 0 for BDeu, one column a combination of levels that occurs, shape (variables, combinations);
+            otherwise empty.
+        counts: Rows with each combination, shape (combinations,).
         levels: Number of levels of each variable, shape (variables,).
         penalty: Multiplies log(n) / 2 for each parameter; the equivalent sample size for BDeu.
-        edge_prior: Added for each parent (log odds of an edge beforehand).
     """
 
     kind: int
@@ -50,9 +56,9 @@ class ScoreData:
     parent_columns: Ints
     values: Floats
     codes: Ints
+    counts: Ints
     levels: Ints
     penalty: float
-    edge_prior: float
 
     @property
     def variables(self) -> int:
@@ -63,29 +69,8 @@ class ScoreData:
         """Return what the compiled functions take, in their order."""
         return (
             self.kind, self.n, self.moments, self.child_columns, self.parent_columns, self.values,
-            self.codes, self.levels, self.penalty, self.edge_prior,
+            self.codes, self.counts, self.levels, self.penalty,
         )  # fmt: skip
-
-
-@njit(cache=True, error_model="numpy")
-def log_determinant(matrix: Floats) -> float:
-    """Log-determinant of a positive definite matrix, by Cholesky in place; pivots are held above 1e-10."""
-    size = matrix.shape[0]
-    total = 0.0
-    for j in range(size):
-        pivot = matrix[j, j]
-        for k in range(j):
-            pivot -= matrix[j, k] * matrix[j, k]
-        pivot = max(pivot, 1e-10)
-        total += log(pivot)
-        root = pivot**0.5
-        matrix[j, j] = root
-        for i in range(j + 1, size):
-            value = matrix[i, j]
-            for k in range(j):
-                value -= matrix[i, k] * matrix[j, k]
-            matrix[i, j] = value / root
-    return total
 
 
 @njit(cache=True, error_model="numpy")
@@ -149,11 +134,13 @@ def block_score(
 
 
 @njit(cache=True, error_model="numpy")
-def bdeu_score(codes: Ints, levels: Ints, sample_size: float, child: int, parents: int) -> float:
+def bdeu_score(
+    codes: Ints, counts: Ints, levels: Ints, sample_size: float, child: int, parents: int
+) -> float:
     """Log marginal likelihood of a discrete variable given its parents under the BDeu prior."""
-    n = codes.shape[1]
+    rows = codes.shape[1]
     states = 1.0
-    cell = np.zeros(n, np.int64)
+    cell = np.zeros(rows, np.int64)
     capacity = 1
     for j in range(codes.shape[0]):
         if (parents >> j) & 1:
@@ -161,21 +148,21 @@ def bdeu_score(codes: Ints, levels: Ints, sample_size: float, child: int, parent
             if capacity * levels[j] > 1_000_000:
                 return -1e300
             capacity *= levels[j]
-            for row in range(n):
+            for row in range(rows):
                 cell[row] = cell[row] * levels[j] + codes[j, row]
     r = levels[child]
-    counts = np.zeros((capacity, r), np.int64)
-    for row in range(n):
-        counts[cell[row], codes[child, row]] += 1
+    table = np.zeros((capacity, r), np.int64)
+    for row in range(rows):
+        table[cell[row], codes[child, row]] += counts[row]
     a_cell = sample_size / states
     a_value = a_cell / r
     score = 0.0
     for q in range(capacity):
         inside = 0
         for k in range(r):
-            if counts[q, k] > 0:
-                inside += counts[q, k]
-                score += lgamma(counts[q, k] + a_value) - lgamma(a_value)
+            if table[q, k] > 0:
+                inside += table[q, k]
+                score += lgamma(table[q, k] + a_value) - lgamma(a_value)
         if inside > 0:
             score += lgamma(a_cell) - lgamma(inside + a_cell)
     return score
@@ -183,15 +170,25 @@ def bdeu_score(codes: Ints, levels: Ints, sample_size: float, child: int, parent
 
 @njit(cache=True, error_model="numpy")
 def entropy_of(values: Floats) -> float:
-    """Differential entropy of values of unit variance, by Hyvärinen's approximation of maximal entropy."""
+    """Differential entropy of values of unit variance, by Hyvärinen's approximation of maximal entropy.
+
+    The two functions in it are read off a table with linear interpolation (error below 3e-6).
+    """
     n = values.shape[0]
     first = 0.0
     second = 0.0
     for row in range(n):
         u = values[row]
         size = abs(u)
-        first += size + log(1.0 + np.exp(-2.0 * size)) - 0.6931471805599453
-        second += u * np.exp(-0.5 * u * u)
+        if size >= _REACH:
+            first += size - 0.6931471805599453
+            continue
+        place = size * _STEPS
+        low = int(place)
+        part = place - low
+        first += _LOG_COSH[low] + part * (_LOG_COSH[low + 1] - _LOG_COSH[low])
+        bell = _BELL[low] + part * (_BELL[low + 1] - _BELL[low])
+        second += bell if u > 0 else -bell
     first /= n
     second /= n
     return 1.4189385332046727 - 79.047 * (first - 0.37457) ** 2 - 7.4129 * second**2
@@ -231,23 +228,21 @@ def local_score(
     parent_columns: Ints,
     values: Floats,
     codes: Ints,
+    counts: Ints,
     levels: Ints,
     penalty: float,
-    edge_prior: float,
     child: int,
     parents: int,
 ) -> float:
     """Score of a child given a set of parents (a bit mask)."""
+    if kind == 0:
+        return block_score(n, moments, child_columns, parent_columns, penalty, child, parents)
+    if kind == 1:
+        return bdeu_score(codes, counts, levels, penalty, child, parents)
     edges = 0
     rest = parents
     while rest:
         rest &= rest - 1
         edges += 1
-    if kind == 0:
-        score = block_score(n, moments, child_columns, parent_columns, penalty, child, parents)
-    elif kind == 1:
-        score = bdeu_score(codes, levels, penalty, child, parents)
-    else:
-        residual, spread = residual_of(moments, values, child, parents)
-        score = -n * (log(spread) + entropy_of(residual)) - 0.5 * penalty * log(n) * edges
-    return score + edge_prior * edges
+    residual, spread = residual_of(moments, values, child, parents)
+    return -n * (log(spread) + entropy_of(residual)) - 0.5 * penalty * log(n) * edges

@@ -27,7 +27,7 @@ def _scored(memo, score, child, parents):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, error_model="numpy")
-def _family(memo, score, child, before, allowed, needed, most):  # type: ignore[no-untyped-def]
+def _family(memo, score, child, before, allowed, needed, most):  # type: ignore[no-untyped-def]  # noqa: C901
     """Grow and shrink the parents of a child among `before`; returns them and their score."""
     required = needed[child]
     if required & ~before:

@@ -64,11 +64,6 @@ class Table:
         """Position of a variable."""
         return self.names.index(name)
 
-    def at(self, rows: NDArray[np.int64]) -> "Table":
-        """The table of other rows, such as drawn again with replacement."""
-        drawn = tuple(Variable(v.name, v.kind, v.values[rows], v.levels) for v in self.variables)
-        return Table(drawn, self.rows)
-
 
 def make_table(
     frame: pd.DataFrame, names: Sequence[str] = (), *, missing: MissingRule = "complete_cases"
@@ -161,7 +156,8 @@ def _variable(name: str, values: NDArray[np.float64], levels: tuple[str, ...] | 
     distinct = np.unique(values)
     if len(distinct) < 2:
         raise DiscoveryError(
-            f"'{name}' is constant in the rows used, so that nothing can be learnt of it. Leave it out [setting: variables]"
+            f"'{name}' is constant in the rows used, so that nothing can be learnt of it. Leave it out "
+            "[setting: variables]"
         )
     if levels is None and len(distinct) > 2:
         return Variable(name, "number", values.astype(float))
