@@ -4,9 +4,10 @@ Levels of comparison call functions by names of our own where the engines' SQL d
 so that a level means the same on both.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any, Final, Literal, Protocol
+from uuid import uuid4
 
 import numpy as np
 import pandas as pd
@@ -17,6 +18,9 @@ from hrtech.linkage.spec import LinkageError
 EngineName = Literal["duckdb", "spark"]
 
 _DUCKDB_FUNCTIONS: Final = (
+    # rounded: a similarity of exactly a threshold reaches it, however the engine adds up
+    "alike(a, b) as round(jaro_winkler_similarity(a, b), 9)",
+    "letters_apart(a, b) as damerau_levenshtein(a, b)",
     "bits_in_common(a, b) as cast(bit_count(cast(a as bit) & cast(b as bit)) as int)",
     "words_in_common(a, b) as len(list_intersect(a, b))",
     "word_count(a) as len(a)",
@@ -96,13 +100,12 @@ class _Spark:
             from pyspark.errors import PySparkException
             from pyspark.sql import SparkSession
             from splink import SparkAPI
-            from splink.backends.spark import similarity_jar_location
         except ImportError:
             raise LinkageError(
                 "Spark is not installed. Install the extra: pip install 'hrtech-dagster[spark]' [setting: engine]"
             ) from None
         running = SparkSession.getActiveSession()
-        builder = SparkSession.builder.config("spark.jars", similarity_jar_location())
+        builder: Any = SparkSession.builder
         for setting, value in SPARK_SETTINGS.items():
             builder = builder.config(setting, value)
         try:
@@ -112,13 +115,15 @@ class _Spark:
                 "Spark did not start. It needs Java 17 or later: install it, or set JAVA_HOME [setting: engine]"
             ) from None
         self._ours = running is None
+        self._views: list[str] = []
         # tables in between are kept in memory: Splink's default writes them to files
-        self.api = SparkAPI(spark_session=self._session, break_lineage_method="persist")
+        self.api = SparkAPI(
+            spark_session=self._session, break_lineage_method="persist", register_udfs_automatically=False
+        )
         for function in _SPARK_FUNCTIONS:
             self._session.sql(f"create or replace temporary function {function}")
-        self._session.udf.registerJavaFunction(
-            "jaro_winkler_similarity", "uk.gov.moj.dash.linkage.JaroWinklerSimilarity", "double"
-        )
+        for function, python in _similarities().items():
+            self._session.udf.register(function, python)
 
     def register(self, table: pd.DataFrame, name: str) -> Any:
         arrow = pa.Table.from_pandas(table, preserve_index=False)
@@ -127,12 +132,53 @@ class _Spark:
                 words = [None if one is None else np.frombuffer(one, "<i8") for one in column.to_pylist()]
                 kind = pa.list_(pa.int64())
                 arrow = arrow.set_column(place, arrow.column_names[place], pa.array(words, kind))
-        return self.api.register(self._session.createDataFrame(arrow), dataset_display_name=name)
+        # the session may be shared, and hold the tables of another linkage
+        view = f"{name}_{uuid4().hex}"
+        self._views.append(view)
+        frame = self._session.createDataFrame(arrow)
+        return self.api.register(frame, dataset_display_name=name, table_name=view)
 
     def frame(self, sql: str) -> pd.DataFrame:
         return self._session.sql(sql).toPandas()
 
     def close(self) -> None:
+        for view in self._views:
+            self._session.catalog.dropTempView(view)
         self._session.catalog.clearCache()
         if self._ours:
             self._session.stop()
+
+
+def _similarities() -> dict[str, Any]:
+    """Return similarities of texts as Spark functions, by the library that DuckDB computes them with.
+
+    Splink's own for Spark count transpositions otherwise, so that a pair of names could fall on another level.
+    """
+    from pyspark.sql import functions
+
+    make: Any = functions.pandas_udf
+    return {
+        "alike": make(_of_pairs(_jaro_winkler), "double"),
+        "letters_apart": make(_of_pairs(_damerau_levenshtein), "double"),
+    }
+
+
+def _of_pairs(measure: Callable[[str, str], float]) -> Callable[[pd.Series, pd.Series], pd.Series]:
+    def measured(left: pd.Series, right: pd.Series) -> pd.Series:
+        pairs = zip(left, right, strict=True)
+        known = [(isinstance(a, str) and isinstance(b, str), a, b) for a, b in pairs]
+        return pd.Series([measure(a, b) if both else None for both, a, b in known], dtype="Float64")
+
+    return measured
+
+
+def _jaro_winkler(left: str, right: str) -> float:
+    from rapidfuzz.distance import JaroWinkler
+
+    return round(float(JaroWinkler.similarity(left, right)), 9)
+
+
+def _damerau_levenshtein(left: str, right: str) -> float:
+    from rapidfuzz.distance import DamerauLevenshtein
+
+    return float(DamerauLevenshtein.distance(left, right))

@@ -33,7 +33,7 @@ def same(name: str) -> str:
 
 def jaro(left: str, right: str) -> str:
     """Return SQL for the Jaro-Winkler similarity of two columns."""
-    return f"jaro_winkler_similarity({left}, {right})"
+    return f"alike({left}, {right})"
 
 
 def similar(name: str, least: float) -> str:
@@ -43,7 +43,7 @@ def similar(name: str, least: float) -> str:
 
 def edits(name: str, most: int) -> str:
     """Return SQL that holds where few letters are changed, added, lost or transposed."""
-    return f"damerau_levenshtein({name}_l, {name}_r) <= {most}"
+    return f"letters_apart({name}_l, {name}_r) <= {most}"
 
 
 def words_shared(name: str) -> tuple[str, str, str]:
