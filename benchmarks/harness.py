@@ -63,8 +63,8 @@ def figure(
 
 
 def tell(one: Figure) -> None:
-    """Print a figure."""
-    print(json.dumps(asdict(one), ensure_ascii=False), flush=True)
+    """Print a figure; numbers and verdicts may be numpy's."""
+    print(json.dumps(asdict(one), ensure_ascii=False, default=lambda value: value.item()), flush=True)
 
 
 def arguments(description: str, **more: str) -> argparse.Namespace:
