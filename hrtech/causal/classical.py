@@ -22,7 +22,8 @@ from hrtech.causal.columns import Columns, fit_linear, fit_logistic, propensitie
 CLASSICAL: Final = ("linear_regression", "ipw", "stratification", "matching", "aipw_linear")
 STRATA: Final = 10
 _ROWS_PER_STRATUM = 15
-_NEIGHBOURS = 48
+_NEIGHBOURS = 160
+_MOST_LISTED = 2_000_000
 _FOLDS = 5
 
 
@@ -129,14 +130,15 @@ def estimate_worlds(
     return run(worlds, outcome, errors)
 
 
-def neighbours(covariates: np.ndarray, most: int = _NEIGHBOURS) -> tuple[np.ndarray, np.ndarray]:
+def neighbours(covariates: np.ndarray, most: int | None = None) -> tuple[np.ndarray, np.ndarray]:
     """Return the nearest rows of each row in order (itself may be one), and squared distances: (n, k) each."""
     from scipy.spatial import KDTree
 
     n, width = covariates.shape
     if not width:
-        order = np.tile(np.arange(n, dtype=np.int64), (n, 1)) if n <= most else np.zeros((n, 1), np.int64)
-        return order, np.zeros(order.shape)
+        # everybody is alike: all of the other arm tie
+        return np.arange(n, dtype=np.int64)[:, None], np.zeros((n, 1))
+    most = most or max(16, min(_NEIGHBOURS, _MOST_LISTED // n))
     distance, near = KDTree(covariates).query(covariates, k=min(most, n))
     return np.ascontiguousarray(near, dtype=np.int64), np.ascontiguousarray(distance**2)
 

@@ -14,41 +14,36 @@ _TIE = 1e-10
 
 
 @nb.njit(cache=True)
-def _apart(x: Any, i: int, j: int) -> float:
-    total = 0.0
-    for k in range(x.shape[1]):
-        total += (x[i, k] - x[j, k]) ** 2
-    return total
-
-
-@nb.njit(cache=True)
-def _own(own: Any, i: int, j: int) -> float:
-    return (own[i] - own[j]) ** 2 if len(own) > 0 else 0.0
-
-
-@nb.njit(cache=True)
 def _fits(i: int, j: int, arm: Any, weight: Any, same: bool) -> bool:
     return j != i and weight[j] != 0.0 and (arm[j] == arm[i]) == same
 
 
 @nb.njit(cache=True)
-def _nearest(
-    i: int, near: Any, apart: Any, x: Any, own: Any, arm: Any, weight: Any, same: bool
-) -> tuple[float, bool]:
-    """Return the least squared distance, and whether the list of neighbours was long enough to know it."""
-    n, k = near.shape
-    best, complete = np.inf, k >= n - 1
-    for place in range(k):
-        if apart[i, place] > best + _TIE:
-            return best, True
-        j = near[i, place]
-        if _fits(i, j, arm, weight, same):
-            best = min(best, apart[i, place] + _own(own, i, j))
-    if not complete:
-        for j in range(n):
-            if _fits(i, j, arm, weight, same):
-                best = min(best, _apart(x, i, j) + _own(own, i, j))
-    return best, complete
+def _keep(there: float, j: int, best: float, many: int, tied: Any) -> tuple[float, int]:
+    """Note a row at some distance: nearer than all before, or tied with them."""
+    if there < best - _TIE:
+        tied[0] = j
+        return there, 1
+    if there <= best + _TIE:
+        tied[many] = j
+        return best, many + 1
+    return best, many
+
+
+@nb.njit(cache=True)
+def _scan(i: int, x: Any, own: Any, arm: Any, weight: Any, same: bool, tied: Any, limit: float) -> int:
+    """Look at all rows for the nearest, which is no farther than the limit."""
+    best, many = limit, 0
+    for j in range(len(x)):
+        if not _fits(i, j, arm, weight, same):
+            continue
+        there = (own[i] - own[j]) ** 2 if len(own) > 0 else 0.0
+        for k in range(x.shape[1]):
+            if there > best + _TIE:
+                break
+            there += (x[i, k] - x[j, k]) ** 2
+        best, many = _keep(there, j, best, many, tied)
+    return many
 
 
 @nb.njit(cache=True)
@@ -70,25 +65,28 @@ def impute(
     """
     n, k = near.shape
     out[:] = 0.0
-    tied = np.empty(n, np.int64)
+    tied = np.empty(n + 1, np.int64)
     for i in range(n):
         if weight[i] == 0.0:
             continue
-        best, complete = _nearest(i, near, apart, x, own, arm, weight, same)
-        if best == np.inf:
+        best, many, complete = np.inf, 0, k >= n
+        for place in range(k):
+            if apart[i, place] > best + _TIE:
+                complete = True
+                break
+            j = near[i, place]
+            if _fits(i, j, arm, weight, same):
+                there = apart[i, place] + ((own[i] - own[j]) ** 2 if len(own) > 0 else 0.0)
+                best, many = _keep(there, j, best, many, tied)
+        if not complete:
+            many = _scan(i, x, own, arm, weight, same, tied, best)
+        if many == 0:
             out[0, i] = np.nan
             continue
-        many, total, given = 0, 0.0, 0.0
-        for place in range(k if complete else n):
-            j = near[i, place] if complete else place
-            there = apart[i, place] if complete else _apart(x, i, j)
-            if complete and there > best + _TIE:
-                break
-            if _fits(i, j, arm, weight, same) and there + _own(own, i, j) <= best + _TIE:
-                tied[many] = j
-                many += 1
-                total += weight[j]
-                given += weight[j] * values[j]
+        total, given = 0.0, 0.0
+        for place in range(many):
+            total += weight[tied[place]]
+            given += weight[tied[place]] * values[tied[place]]
         for place in range(many):
             part = weight[i] * weight[tied[place]] / total
             out[1, tied[place]] += part
