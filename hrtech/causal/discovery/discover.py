@@ -1,0 +1,303 @@
+"""A table and what is known in; a graph with confidence, its alternatives and what it lets one ask out."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Final, Literal
+
+import numpy as np
+import pandas as pd
+
+from hrtech.causal.discovery.confidence import (
+    Calibration,
+    Confidence,
+    calibrate,
+    confidence,
+    frequencies,
+)
+from hrtech.causal.discovery.effects import WhatIf, edge_effects, what_if
+from hrtech.causal.discovery.graphs import Graph
+from hrtech.causal.discovery.knowledge import Bounds, DiscoveryError, Knowledge, bind
+from hrtech.causal.discovery.methods import Found, Method, find
+from hrtech.causal.discovery.models import Choice, Model, Prepared, choose_model, comparable
+from hrtech.causal.discovery.proposals import proposals
+from hrtech.causal.discovery.search import best_graph
+from hrtech.causal.discovery.sortability import varsortability
+from hrtech.causal.discovery.table import MissingRule, Table, make_table
+
+#: Methods that are compared, for numbers and for tables with categories.
+METHODS: Final[tuple[Method, ...]] = ("best_order", "ges", "pc", "lingam", "notears")
+_FOR_NUMBERS: Final = frozenset({"lingam", "notears"})
+
+
+@dataclass(frozen=True)
+class DiscoveryQuestion:
+    """What is asked.
+
+    Attributes:
+        variables: Columns to use; all without names.
+        knowledge: What is known beforehand.
+        model: Assumptions about the data; `auto` chooses them from the data.
+        missing: What becomes of rows with a blank.
+        methods: Methods to compare with; those that do not fit the data are left out and said so.
+        what_if: Questions to answer from the graph.
+        resamples: Tables drawn again for the confidence in edges.
+        calibration_worlds: Simulated tables on which the confidence is calibrated; 0 leaves frequencies.
+        seed: Seed of everything random.
+    """
+
+    variables: tuple[str, ...] = ()
+    knowledge: Knowledge = field(default_factory=Knowledge)
+    model: Model | Literal["auto"] = "auto"
+    missing: MissingRule = "complete_cases"
+    methods: tuple[Method, ...] = METHODS
+    what_if: tuple[WhatIf, ...] = ()
+    resamples: int = 40
+    calibration_worlds: int = 15
+    seed: int = 1
+
+
+@dataclass(frozen=True)
+class Discovery:
+    """What was found.
+
+    Attributes:
+        names: Variables in order.
+        graph: The class: `graph[i, j]` and `graph[j, i]` both true where the edge may point either way.
+        member: The best single graph of it.
+        model: The assumptions.
+        edges: `cause, effect, kind, known, joined, direction, frequency, methods_agreeing, effect_low, effect_high`.
+        pairs: Every pair of variables: `one, other, joined, forward, backward, frequency`.
+        checks: What spoke for the model, and warnings: `check, value, meaning`.
+        consensus: `one, other`, one column a method, and how many of them join the two.
+        answers: Answers to the questions: `variable, low_value, high_value, outcome, identified, low, high, ...`.
+        proposals: Graphs for effect studies: `treatment, outcome, settings`.
+        variables: `variable, kind, levels`.
+        rows: `step, rows`.
+    """
+
+    names: tuple[str, ...]
+    graph: Graph
+    member: Graph
+    model: Model
+    edges: pd.DataFrame
+    pairs: pd.DataFrame
+    checks: pd.DataFrame
+    consensus: pd.DataFrame
+    answers: pd.DataFrame
+    proposals: pd.DataFrame
+    variables: pd.DataFrame
+    rows: pd.DataFrame
+
+
+def find_graph(
+    table: Table, bounds: Bounds, rng: np.random.Generator, model: Model | Literal["auto"] = "auto"
+) -> tuple[Found, Choice, Prepared]:
+    """Choose a model and find the best graph under it.
+
+    Args:
+        table: The variables.
+        bounds: What is known.
+        rng: Random numbers.
+        model: A model, or `auto`.
+
+    Raises:
+        DiscoveryError: The model does not fit the kinds of the variables.
+    """
+
+    def scored(one: Model) -> float:
+        data = Prepared(table, one).data()
+        return comparable(one, best_graph(data, bounds.allowed, bounds.required, rng)[1], table)
+
+    choice = choose_model(table, scored)
+    if model != "auto":
+        _check_fits(table, model)
+        choice = Choice(model, choice.reasons)
+    prepared = Prepared(table, choice.model)
+    return find("best_order", table, choice.model, bounds, rng, data=prepared.data()), choice, prepared
+
+
+def discover(frame: pd.DataFrame, question: DiscoveryQuestion) -> Discovery:
+    """Find a causal graph that a table supports, with what speaks for each edge.
+
+    Args:
+        frame: One row per unit.
+        question: What is asked.
+
+    Raises:
+        DiscoveryError: No graph can be found from the table, or the constraints contradict each other.
+    """
+    from threadpoolctl import threadpool_limits
+
+    table = make_table(frame, question.variables, missing=question.missing)
+    bounds = bind(question.knowledge, table.names)
+    # thousands of small systems: threads of the linear algebra library cost more than they bring
+    with threadpool_limits(limits=1):
+        return _discover(table, bounds, question)
+
+
+def _discover(table: Table, bounds: Bounds, question: DiscoveryQuestion) -> Discovery:
+    searching, drawing, simulating = np.random.default_rng(question.seed).spawn(3)
+    found, choice, prepared = find_graph(table, bounds, searching, question.model)
+    times = question.resamples
+    calibration = calibrate(
+        table, choice.model, found, bounds, simulating, worlds=question.calibration_worlds, resamples=times
+    )
+    share = frequencies(prepared, bounds, drawing, resamples=times)
+    sure = confidence(share, found.graph, bounds, calibration, resamples=times)
+    others = _others(table, choice.model, bounds, question.methods, found, searching)
+    answers = _answers(table, found.graph, choice.model, question.what_if)
+    return Discovery(
+        names=table.names,
+        graph=found.graph,
+        member=found.member,
+        model=choice.model,
+        edges=_edges(table, found, bounds, sure, others, choice.model),
+        pairs=_pairs(table, sure),
+        checks=_checks(table, found, choice, calibration, question),
+        consensus=_consensus(table, others),
+        answers=answers,
+        proposals=proposals(table, found, sure, question.what_if),
+        variables=_variables(table),
+        rows=table.rows,
+    )
+
+
+def _check_fits(table: Table, model: Model) -> None:
+    for variable in table.variables:
+        if model == "discrete" and variable.kind == "number":
+            raise DiscoveryError(
+                f"'{variable.name}' is a number, and the model discrete takes categories alone. Band it first, or use "
+                "mixed [setting: model]"
+            )
+        if model in ("gaussian", "non_gaussian", "nonlinear") and variable.kind == "category":
+            raise DiscoveryError(
+                f"'{variable.name}' is a category, and the model {model} takes numbers alone. Leave it out, or use "
+                "mixed [setting: model]"
+            )
+
+
+def _others(
+    table: Table,
+    model: Model,
+    bounds: Bounds,
+    methods: Sequence[Method],
+    found: Found,
+    rng: np.random.Generator,
+) -> dict[str, Graph]:
+    """Graph of each method that fits the data."""
+    numbers = all(variable.kind == "number" for variable in table.variables)
+    fitting = [name for name in dict.fromkeys(methods) if numbers or name not in _FOR_NUMBERS]
+    return {
+        name: found.graph if name == "best_order" else find(name, table, model, bounds, rng).graph
+        for name in fitting
+    }
+
+
+def arrow(graph: Graph, i: int, j: int) -> str:
+    """The edge between two variables as a sign: →, ←, — where it may point either way, nothing where there is none."""
+    return {(True, True): "—", (True, False): "→", (False, True): "←", (False, False): ""}[
+        bool(graph[i, j]), bool(graph[j, i])
+    ]
+
+
+def _edges(
+    table: Table, found: Found, bounds: Bounds, sure: Confidence, others: dict[str, Graph], model: Model
+) -> pd.DataFrame:
+    effects = edge_effects(table, found.graph, model).set_index(["cause", "effect"])
+    rows = []
+    for i, j in np.argwhere(np.triu(found.graph | found.graph.T)):
+        both = bool(found.graph[i, j] and found.graph[j, i])
+        # an undirected edge is told once, its likelier direction first
+        forward = sure.directed[i, j] >= sure.directed[j, i] if both else bool(found.graph[i, j])
+        a, b = (int(i), int(j)) if forward else (int(j), int(i))
+        cause, effect = table.names[a], table.names[b]
+        known = "required" if bounds.required[a, b] else "direction" if bounds.known[a, b] else ""
+        low, high = np.nan, np.nan
+        if (cause, effect) in effects.index:
+            low, high = effects.loc[(cause, effect), ["low", "high"]]
+        agreeing = sum(bool((graph | graph.T)[a, b]) for graph in others.values())
+        rows.append(
+            (cause, effect, "undirected" if both else "directed", known, sure.joined[a, b], sure.directed[a, b],
+             sure.frequency[a, b] + sure.frequency[b, a], agreeing, low, high)
+        )  # fmt: skip
+    columns = ["cause", "effect", "kind", "known", "joined", "direction", "frequency", "methods_agreeing",
+               "effect_low", "effect_high"]  # fmt: skip
+    texts = dict.fromkeys(columns[:4], "str")
+    table_ = pd.DataFrame(rows, columns=columns).astype(
+        texts | dict.fromkeys(columns[4:7] + columns[8:], float)
+    )
+    return table_.sort_values(["joined", "cause", "effect"], ascending=[False, True, True], ignore_index=True)
+
+
+def _pairs(table: Table, sure: Confidence) -> pd.DataFrame:
+    size = len(table.names)
+    rows = [
+        (table.names[i], table.names[j], sure.joined[i, j], sure.directed[i, j], sure.directed[j, i],
+         sure.frequency[i, j] + sure.frequency[j, i])
+        for i in range(size) for j in range(i + 1, size)
+    ]  # fmt: skip
+    columns = ["one", "other", "joined", "forward", "backward", "frequency"]
+    return pd.DataFrame(rows, columns=columns).astype({"one": "str", "other": "str"})
+
+
+def _checks(
+    table: Table, found: Found, choice: Choice, calibration: Calibration, question: DiscoveryQuestion
+) -> pd.DataFrame:
+    more = [
+        ("resamples", float(question.resamples), "tables drawn again for the frequencies"),
+        (
+            "calibration_worlds",
+            float(calibration.worlds),
+            "simulated tables that confidence was calibrated on",
+        ),
+        ("calibration_pairs", float(calibration.pairs), "pairs of variables in them"),
+    ]
+    if all(variable.kind == "number" for variable in table.variables):
+        share = varsortability(table, found.member)
+        if share is not None:
+            more.append(
+                ("varsortability", share, "share of cause and effect pairs of the graph whose effect varies more; near "
+                 "1 methods that look at the scale seem to succeed, so data are standardised here")
+            )  # fmt: skip
+    added = pd.DataFrame(more, columns=["check", "value", "meaning"]).astype(
+        {"check": "str", "meaning": "str"}
+    )
+    return pd.concat([choice.reasons, added], ignore_index=True)
+
+
+def _consensus(table: Table, others: dict[str, Graph]) -> pd.DataFrame:
+    size = len(table.names)
+    rows = []
+    for i in range(size):
+        for j in range(i + 1, size):
+            signs = [arrow(graph, i, j) for graph in others.values()]
+            if any(signs):
+                rows.append((table.names[i], table.names[j], *signs, sum(map(bool, signs)), len(signs)))
+    columns = ["one", "other", *others, "joined_by", "of"]
+    return pd.DataFrame(rows, columns=columns).astype(
+        dict.fromkeys(columns[:-2], "str") | {"joined_by": int, "of": int}
+    )
+
+
+def _answers(table: Table, graph: Graph, model: Model, questions: Sequence[WhatIf]) -> pd.DataFrame:
+    rows = []
+    for one in questions:
+        answer = what_if(table, graph, model, one)
+        adjusted = "; ".join(", ".join(names) or "nothing" for names in answer.adjusted)
+        rows.append(
+            (one.variable, str(one.low), str(one.high), one.outcome, one.level or "", answer.identified, answer.low,
+             answer.high, answer.error_low, answer.error_high, adjusted, answer.reason)
+        )  # fmt: skip
+    columns = ["variable", "from_value", "to_value", "outcome", "level", "identified", "low", "high", "error_low",
+               "error_high", "adjusted_for", "reason"]  # fmt: skip
+    kinds: dict[str, type | str] = dict.fromkeys([*columns[:5], *columns[10:]], "str")
+    return pd.DataFrame(rows, columns=columns).astype(
+        kinds | {"identified": bool} | dict.fromkeys(columns[6:10], float)
+    )
+
+
+def _variables(table: Table) -> pd.DataFrame:
+    rows = [(v.name, v.kind, len(v.levels) or None) for v in table.variables]
+    return pd.DataFrame(rows, columns=["variable", "kind", "levels"]).astype(
+        {"variable": "str", "kind": "str", "levels": "Int64"}
+    )
