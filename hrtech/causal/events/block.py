@@ -83,8 +83,11 @@ def fit_block(block: Block, method: Method) -> Fit:
     return Fit(gaps[:, block.before :].mean(axis=1), gaps, path - gaps, omega, lambdas)
 
 
-def unit_weights(block: Block, method: Method) -> tuple[np.ndarray, np.ndarray]:
-    """Weights of the donors, and every donor's equal share."""
+def unit_weights(block: Block, method: Method, horizon: int | None = None) -> tuple[np.ndarray, np.ndarray]:
+    """Weights of the donors, and every donor's equal share.
+
+    `horizon` is the number of periods after that the ridge assumes, where the block itself has none.
+    """
     shares = block.donors / block.donors.sum(axis=1, keepdims=True)
     if method == "difference_in_differences":
         return shares, shares
@@ -94,7 +97,9 @@ def unit_weights(block: Block, method: Method) -> tuple[np.ndarray, np.ndarray]:
     # the paper centres each series over the periods before: only shapes have to agree, levels need not
     centred = pre - pre.mean(axis=1, keepdims=True) if with_intercept else pre
     aim = block.treated @ centred
-    zeta = (block.treated_count * block.after) ** 0.25 * noise if with_intercept else _FREE * noise
+    zeta = (
+        (block.treated_count * (horizon or block.after)) ** 0.25 * noise if with_intercept else _FREE * noise
+    )
     ridge = np.repeat((zeta**2 * block.before)[:, None], len(pre), axis=1)
     # a unit drawn c times shares its weight among its copies: its ridge is c times weaker
     copies = np.where(block.donors > 0, block.donors, 1)

@@ -3,8 +3,9 @@
 Every unit left out is named with its reason. What cannot be a panel is refused here, before any number exists.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import pandas as pd
@@ -14,6 +15,7 @@ from hrtech.causal.events.question import EventError, EventQuestion
 #: Adoption of units without the event: after every period.
 NEVER: Final = np.iinfo(np.int64).max
 _NAMED: Final = 5
+_MOST_NAMES: Final = 20
 
 
 @dataclass(frozen=True)
@@ -91,7 +93,7 @@ def _check_columns(frame: pd.DataFrame, question: EventQuestion, outcome: str) -
     for setting, name in named:
         if name is not None and name not in frame.columns:
             raise EventError(
-                f"No column is called '{name}'. Name one of {', '.join(map(str, frame.columns))} [setting: {setting}]"
+                f"No column is called '{name}'. Name one of {_few(frame.columns)} [setting: {setting}]"
             )
     if not len(frame):
         raise EventError("The table has no rows. Read a panel with one row per unit and period")
@@ -209,10 +211,10 @@ def _event(question: EventQuestion, periods: list) -> object:
         ) from None
 
 
-def _place(at: object, unit: object, periods: list) -> int:
-    if at is None or pd.isna(at):  # type: ignore[call-overload]
+def _place(at: Any, unit: object, periods: list) -> int:
+    if at is None or pd.isna(at):
         return int(NEVER)
-    if at <= periods[0]:  # type: ignore[operator]
+    if at <= periods[0]:
         raise EventError(
             f"Unit '{unit}' comes under the event in {_told(at)}, when the panel starts or before: there is no past "
             "to compare with. Add earlier periods or leave the unit out [setting: adopted, event_period]"
@@ -338,8 +340,15 @@ def _check_comparison(panel: Panel, question: EventQuestion, outcome: str) -> No
         )
 
 
-def _told(at: object) -> str:
+def _few(names: Iterable[object]) -> str:
+    texts = [str(name) for name in names]
+    return ", ".join(texts[:_MOST_NAMES]) + (
+        f" and {len(texts) - _MOST_NAMES} more" if len(texts) > _MOST_NAMES else ""
+    )
+
+
+def _told(at: Any) -> str:
     """A period as people write it."""
     if isinstance(at, pd.Timestamp):
         return at.date().isoformat()
-    return str(int(at))  # type: ignore[call-overload]
+    return str(int(at))

@@ -54,7 +54,7 @@ class EventQuestion:
         interval: How standard errors of block methods are found.
         confidence: Coverage of intervals.
         simulations: Draws of the bootstraps and of placebo groups.
-        honest: Multiples of the worst change before the event, and of the noise, that honest intervals allow for.
+        honest: How far trends may part after the event, as multiples of the worst seen before it.
         seed: Seed of every draw.
     """
 

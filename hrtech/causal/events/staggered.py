@@ -157,6 +157,27 @@ def overall(found: GroupTime, how: Summary) -> Summarised:
     return _one(float(weights @ parts.estimate), influence)
 
 
+def lead_means(panel: Panel, labels: np.ndarray, controls: Controls, anticipation: int = 0) -> np.ndarray:
+    """Effects by event time before the event, without influence functions, (L,); 0 where nobody is compared."""
+    y, adopted = panel.outcomes, panel.adopted
+    total, weight = np.zeros(len(labels)), np.zeros(len(labels))
+    for cohort in panel.cohorts:
+        base = int(cohort) - 1 - anticipation
+        at = int(cohort) + labels
+        there = np.flatnonzero((at >= 0) & (at < y.shape[1]))
+        compared = adopted == NEVER
+        if controls == "not_yet_treated":  # before the base, all who adopt later than it compare
+            compared = compared | ((adopted > base + anticipation) & (adopted != cohort))
+        mine = adopted == cohort
+        if not compared.any() or not len(there):
+            continue
+        change = y[:, at[there]] - y[:, [base]]
+        size = mine.sum()
+        total[there] += size * (change[mine].mean(axis=0) - change[compared].mean(axis=0))
+        weight[there] += size
+    return total / np.maximum(weight, 1)
+
+
 def simultaneous(summary: Summarised, confidence: float, draws: int, rng: np.random.Generator) -> float:
     """Critical value of a band that holds all estimates at once, by the multiplier bootstrap (Rademacher weights).
 

@@ -57,8 +57,8 @@ def interaction_weighted(panel: Panel, anticipation: int = 0) -> Interaction:
         if period - int(cohort) != reference
     ]
     x = np.zeros((len(labels), periods, len(cells)))
-    for column, (cohort, relative) in enumerate(cells):
-        x[np.searchsorted(labels, cohort), cohort + relative, column] = 1
+    for column, (first, since) in enumerate(cells):
+        x[np.searchsorted(labels, first), first + since, column] = 1
     x = x - x.mean(axis=1, keepdims=True)
     x = x - np.tensordot(sizes / count, x, axes=1)[None]
     within = y - y.mean(axis=1, keepdims=True)
@@ -81,10 +81,10 @@ def interaction_weighted(panel: Panel, anticipation: int = 0) -> Interaction:
     cohort = np.array([cell[0] for cell in cells])
     relative = np.array([cell[1] for cell in cells])
     times = np.unique(relative)
-    size = np.array([sizes[np.searchsorted(labels, each)] for each in cohort], dtype=float)
-    mixing = np.where(relative[None, :] == times[:, None], size[None, :], 0.0)
+    counted = sizes[np.searchsorted(labels, cohort)].astype(float)
+    mixing = np.where(relative[None, :] == times[:, None], counted[None, :], 0.0)
     mixing /= mixing.sum(axis=1, keepdims=True)
-    after = (times >= 0) / (times >= 0).sum()
+    after = np.where(times >= 0, 1.0, 0.0) / (times >= 0).sum()
     spread = mixing @ covariance @ mixing.T
     estimate = mixing @ coefficient
     return Interaction(
