@@ -4,10 +4,19 @@
 """
 
 from assets.case_release import CaseRelease
+from assets.causal_discovery import CausalDiscovery
 from assets.effect_study import EffectStudy
 from assets.entity_linkage import EntityLinkage
 from assets.entity_network import EntityNetwork
 from assets.evidence_site import EvidenceSite
 from assets.mock_data import MockData
 
-__all__ = ["CaseRelease", "EffectStudy", "EntityLinkage", "EntityNetwork", "EvidenceSite", "MockData"]
+__all__ = [
+    "CaseRelease",
+    "CausalDiscovery",
+    "EffectStudy",
+    "EntityLinkage",
+    "EntityNetwork",
+    "EvidenceSite",
+    "MockData",
+]

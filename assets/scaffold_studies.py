@@ -72,6 +72,27 @@ EFFECT = """\
   colliders: []
 """
 
+DISCOVERY = """\
+  # One row a person: several rows of one make the chances too high.
+  source:
+    path: {path}
+    columns:
+{columns}
+  # What is known beforehand. Nothing later causes anything earlier; within a group all is open.
+  # tiers:
+  #   - [age, region]
+  #   - [income]
+  # Pairs [cause, effect] that are in the graph, or are not.
+  required: []
+  forbidden: []
+  # What nothing here causes, and what causes nothing here.
+  cause_only: []
+  effect_only: []
+  # Questions to the graph; answered where it allows it.
+  # what_if:
+  #   - {{set: trust, low: "3", high: "7", outcome: income}}
+"""
+
 NETWORK = """\
   # A table with one row per entity: study/noun. A file becomes one as a register of an EntityLinkage.
   entities:
@@ -195,6 +216,22 @@ class EffectScaffolder(_FromFile):
                 columns=columns_text(columns, banded=False),
                 treatment="exposure" if not source else '"name the column of the exposure"',
                 outcome="outcome" if not source else '"name the column of the outcome"',
+            )
+            + DISCLOSE
+        )
+
+
+class DiscoveryScaffolder(_FromFile):
+    """Drafts a CausalDiscovery over one table."""
+
+    def draft(self, request: dg.ScaffoldRequest[FileParams]) -> str:
+        """Return the text of the defs.yaml."""
+        source = request.params.source
+        columns = columns_of(source) or [ColumnSpec(name, "number") for name in ("age", "income", "trust")]
+        return (
+            head(request.type_name, request.target_path.name, source)
+            + DISCOVERY.format(
+                path=path_text(source, request.project_root), columns=columns_text(columns, banded=False)
             )
             + DISCLOSE
         )

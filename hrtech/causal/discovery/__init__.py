@@ -9,11 +9,12 @@ from hrtech.causal.discovery.discover import (
     METHODS,
     Discovery,
     DiscoveryQuestion,
+    check_columns,
     discover,
     find_graph,
 )
 from hrtech.causal.discovery.effects import WhatIf
-from hrtech.causal.discovery.knowledge import Bounds, DiscoveryError, Knowledge, bind
+from hrtech.causal.discovery.knowledge import Bounds, DiscoveryError, Knowledge, bind, pair_of
 from hrtech.causal.discovery.table import make_table
 
 __all__ = [
@@ -25,7 +26,9 @@ __all__ = [
     "Knowledge",
     "WhatIf",
     "bind",
+    "check_columns",
     "discover",
     "find_graph",
     "make_table",
+    "pair_of",
 ]

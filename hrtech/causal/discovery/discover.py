@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Final, Literal
+from typing import Final
 
 import numpy as np
 import pandas as pd
@@ -18,7 +18,15 @@ from hrtech.causal.discovery.effects import WhatIf, edge_effects, what_if
 from hrtech.causal.discovery.graphs import Graph
 from hrtech.causal.discovery.knowledge import Bounds, DiscoveryError, Knowledge, bind
 from hrtech.causal.discovery.methods import Found, Method, find
-from hrtech.causal.discovery.models import Choice, Model, Prepared, choose_model, comparable
+from hrtech.causal.discovery.models import (
+    MODELS,
+    Choice,
+    Model,
+    ModelChoice,
+    Prepared,
+    choose_model,
+    comparable,
+)
 from hrtech.causal.discovery.proposals import proposals
 from hrtech.causal.discovery.search import best_graph
 from hrtech.causal.discovery.sortability import varsortability
@@ -47,7 +55,7 @@ class DiscoveryQuestion:
 
     variables: tuple[str, ...] = ()
     knowledge: Knowledge = field(default_factory=Knowledge)
-    model: Model | Literal["auto"] = "auto"
+    model: ModelChoice = "auto"
     missing: MissingRule = "complete_cases"
     methods: tuple[Method, ...] = METHODS
     what_if: tuple[WhatIf, ...] = ()
@@ -90,7 +98,7 @@ class Discovery:
 
 
 def find_graph(
-    table: Table, bounds: Bounds, rng: np.random.Generator, model: Model | Literal["auto"] = "auto"
+    table: Table, bounds: Bounds, rng: np.random.Generator, model: ModelChoice = "auto"
 ) -> tuple[Found, Choice, Prepared]:
     """Choose a model and find the best graph under it.
 
@@ -114,6 +122,24 @@ def find_graph(
         choice = Choice(model, choice.reasons)
     prepared = Prepared(table, choice.model)
     return find("best_order", table, choice.model, bounds, rng, data=prepared.data()), choice, prepared
+
+
+def check_columns(question: DiscoveryQuestion, columns: Sequence[str]) -> None:
+    """Refuse a question that names what the declared columns do not hold, before anything is read.
+
+    Raises:
+        DiscoveryError: A variable, or one that is asked about, is no column that can be used.
+    """
+    for name in question.variables:
+        if name not in columns:
+            raise DiscoveryError(
+                f"'{name}' is no category, number or date that is read. Name a column of the source, or give it one of "
+                "these roles [setting: variables]"
+            )
+    for one in question.what_if:
+        for name in (one.variable, one.outcome):
+            if name not in question.variables:
+                raise DiscoveryError(f"'{name}' is asked about and is no variable. Add it [setting: what_if]")
 
 
 def discover(frame: pd.DataFrame, question: DiscoveryQuestion) -> Discovery:
@@ -167,12 +193,12 @@ def _check_fits(table: Table, model: Model) -> None:
         if model == "discrete" and variable.kind == "number":
             raise DiscoveryError(
                 f"'{variable.name}' is a number, and the model discrete takes categories alone. Band it first, or use "
-                "mixed [setting: model]"
+                "mixed [setting: data_model]"
             )
         if model in ("gaussian", "non_gaussian", "nonlinear") and variable.kind == "category":
             raise DiscoveryError(
                 f"'{variable.name}' is a category, and the model {model} takes numbers alone. Leave it out, or use "
-                "mixed [setting: model]"
+                "mixed [setting: data_model]"
             )
 
 
@@ -203,7 +229,10 @@ def arrow(graph: Graph, i: int, j: int) -> str:
 def _edges(
     table: Table, found: Found, bounds: Bounds, sure: Confidence, others: dict[str, Graph], model: Model
 ) -> pd.DataFrame:
-    effects = edge_effects(table, found.graph, model).set_index(["cause", "effect"])
+    effects = {
+        (row["cause"], row["effect"]): (float(row["low"]), float(row["high"]))
+        for row in edge_effects(table, found.graph, model).to_dict(orient="records")
+    }
     rows = []
     for i, j in np.argwhere(np.triu(found.graph | found.graph.T)):
         both = bool(found.graph[i, j] and found.graph[j, i])
@@ -212,9 +241,7 @@ def _edges(
         a, b = (int(i), int(j)) if forward else (int(j), int(i))
         cause, effect = table.names[a], table.names[b]
         known = "required" if bounds.required[a, b] else "direction" if bounds.known[a, b] else ""
-        low, high = np.nan, np.nan
-        if (cause, effect) in effects.index:
-            low, high = effects.loc[(cause, effect), ["low", "high"]]
+        low, high = effects.get((cause, effect), (float("nan"), float("nan")))
         agreeing = sum(bool((graph | graph.T)[a, b]) for graph in others.values())
         rows.append(
             (cause, effect, "undirected" if both else "directed", known, sure.joined[a, b], sure.directed[a, b],
@@ -262,7 +289,8 @@ def _checks(
     added = pd.DataFrame(more, columns=["check", "value", "meaning"]).astype(
         {"check": "str", "meaning": "str"}
     )
-    return pd.concat([choice.reasons, added], ignore_index=True)
+    model = pd.DataFrame([("model", np.nan, f"{choice.model}: {MODELS[choice.model]}")], columns=list(added))
+    return pd.concat([model, choice.reasons, added], ignore_index=True)
 
 
 def _consensus(table: Table, others: dict[str, Graph]) -> pd.DataFrame:

@@ -77,6 +77,19 @@ class _Building:
         return self.place(cause, setting), self.place(effect, setting)
 
 
+def pair_of(pair: Sequence[str], setting: str) -> tuple[str, str]:
+    """Read a pair of a setting.
+
+    Raises:
+        DiscoveryError: It does not name two variables.
+    """
+    if len(pair) != 2:
+        raise DiscoveryError(
+            f"'{', '.join(pair)}' is no pair. Write a cause and an effect, such as [age, trust] [setting: {setting}]"
+        )
+    return pair[0], pair[1]
+
+
 def bind(knowledge: Knowledge, names: Sequence[str]) -> Bounds:
     """Turn constraints into matrices over `names`.
 

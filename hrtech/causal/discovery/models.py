@@ -16,6 +16,17 @@ from hrtech.causal.discovery.scores import BDEU, BLOCKS, ENTROPY, ScoreData
 from hrtech.causal.discovery.table import Table, Variable
 
 Model = Literal["discrete", "gaussian", "non_gaussian", "nonlinear", "mixed"]
+ModelChoice = Literal["auto", "discrete", "gaussian", "non_gaussian", "nonlinear", "mixed"]
+#: What each model says, in words.
+MODELS: Final[dict[str, str]] = {
+    "discrete": "All variables are categories: scored by BDeu, tested by G².",
+    "gaussian": "All are numbers; lines with Gaussian noise describe them best: scored by BIC, tested by partial "
+    "correlation.",
+    "non_gaussian": "All are numbers; lines with noise that is not Gaussian describe them best, so that directions "
+    "show: scored by the likelihood of that noise.",
+    "nonlinear": "All are numbers; curves describe them best, so that directions show: scored by additive splines.",
+    "mixed": "Numbers and categories: scored by the degenerate Gaussian BIC, tested by likelihood ratios.",
+}
 #: Models under which the data can tell one graph of a Markov equivalence class from another.
 DIRECTED: Final = frozenset({"non_gaussian", "nonlinear"})
 #: Multiplies log(n) / 2 for each parameter; for `discrete` the equivalent sample size.

@@ -127,10 +127,10 @@ def _read(
     values: pd.Series, name: str, missing: MissingRule
 ) -> tuple[NDArray[np.float64], NDArray[np.bool_], tuple[str, ...] | None]:
     """Return values, where they are unknown, and the levels of a category (None for a number)."""
-    unknown = values.isna().to_numpy(bool)
+    unknown: NDArray[np.bool_] = values.isna().to_numpy(bool)
     kind = values.dtype
     if pd.api.types.is_numeric_dtype(kind) and not pd.api.types.is_bool_dtype(kind):
-        numbers = values.astype("Float64").to_numpy(float, na_value=np.nan)
+        numbers = _floats(values)
         if np.isinf(numbers).any():
             raise DiscoveryError(
                 f"'{name}' holds infinite numbers. Mend them in the source [setting: variables]"
@@ -138,7 +138,7 @@ def _read(
         return numbers, unknown, None
     if pd.api.types.is_datetime64_any_dtype(kind):
         days = (values - pd.Timestamp("2000-01-01")).dt.days.astype("Float64")
-        return days.to_numpy(float, na_value=np.nan), unknown, None
+        return _floats(days), unknown, None
     plain = pd.api.types.is_bool_dtype(kind) or pd.api.types.is_string_dtype(kind)
     if not (plain or isinstance(kind, pd.CategoricalDtype)):
         raise DiscoveryError(
@@ -150,6 +150,13 @@ def _read(
     levels = tuple(sorted(texts[~keep].unique()))
     codes = pd.Categorical(texts, categories=list(levels)).codes.astype(float)
     return codes, keep, levels
+
+
+def _floats(values: pd.Series) -> NDArray[np.float64]:
+    out: NDArray[np.float64] = np.asarray(
+        values.astype("Float64").to_numpy(float, na_value=np.nan), dtype=np.float64
+    )
+    return out
 
 
 def _variable(name: str, values: NDArray[np.float64], levels: tuple[str, ...] | None) -> Variable:
