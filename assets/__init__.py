@@ -8,6 +8,7 @@ from assets.causal_discovery import CausalDiscovery
 from assets.effect_study import EffectStudy
 from assets.entity_linkage import EntityLinkage
 from assets.entity_network import EntityNetwork
+from assets.event_study import EventStudy
 from assets.evidence_site import EvidenceSite
 from assets.mock_data import MockData
 
@@ -17,6 +18,7 @@ __all__ = [
     "EffectStudy",
     "EntityLinkage",
     "EntityNetwork",
+    "EventStudy",
     "EvidenceSite",
     "MockData",
 ]

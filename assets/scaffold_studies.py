@@ -93,6 +93,27 @@ DISCOVERY = """\
   #   - {{set: trust, low: "3", high: "7", outcome: income}}
 """
 
+EVENT = """\
+  # The claim in words, and what it expects of the outcome: increases, decreases or changes.
+  hypothesis: "say what is claimed"
+  direction: changes
+  # One row a unit and period: a region and month, a firm and year.
+  source:
+    path: {path}
+    columns:
+{columns}
+  # The period is a number (a year) or a date.
+  unit: {unit}
+  period: {period}
+  # Columns of numbers. Divide them by one with per, such as the population, and scale the rate.
+  outcomes: [{outcome}]
+  # Say the event in one way. treated: a column that is 1 in the rows in which it was in force. Or adopted: a column
+  # with its first period, blank where there never was one. Or treated_units with event_period.
+  {event}
+  # A unit that lacks a period: leave_out, interpolate or refuse. Each is named.
+  missing: leave_out
+"""
+
 NETWORK = """\
   # A table with one row per entity: study/noun. A file becomes one as a register of an EntityLinkage.
   entities:
@@ -136,6 +157,12 @@ KINDS = (
     ("company_name", "organisation name", "organization name"),
     ("person_name", "name", "names", "fullname"),
 )
+#: Parts of a panel, and the words in a column's name that tell them.
+PANEL_WORDS = {
+    "unit": frozenset({"unit", "region", "state", "country", "district", "province", "county"}),
+    "period": frozenset({"period", "year", "month", "quarter", "week", "date", "time"}),
+    "treated": frozenset({"treated", "treatment", "post"}),
+}
 #: Kinds of fields whose shared values may link two entities.
 SHARED = ("address", "phone", "email", "identifier")
 FIRMS = frozenset({"company", "firm", "employer", "business"})
@@ -237,6 +264,34 @@ class DiscoveryScaffolder(_FromFile):
         )
 
 
+class EventScaffolder(_FromFile):
+    """Drafts an EventStudy over one panel."""
+
+    def draft(self, request: dg.ScaffoldRequest[FileParams]) -> str:
+        """Return the text of the defs.yaml."""
+        source = request.params.source
+        columns = columns_of(source) or [
+            ColumnSpec("region", "category"),
+            ColumnSpec("year", "number"),
+            ColumnSpec("outcome", "number"),
+            ColumnSpec("treated", "number"),
+        ]
+        named = {word: _named(columns, words) for word, words in PANEL_WORDS.items()}
+        event = named["treated"]
+        return (
+            head(request.type_name, request.target_path.name, source)
+            + EVENT.format(
+                path=path_text(source, request.project_root),
+                columns=columns_text(columns, banded=False),
+                unit=quoted(named["unit"] or "name the column of the unit"),
+                period=quoted(named["period"] or "name the column of the period"),
+                outcome="outcome" if not source else '"name a column of numbers"',
+                event=f"treated: {quoted(event or 'name the column of the event')}",
+            )
+            + DISCLOSE
+        )
+
+
 class NetworkScaffolder(StudyScaffolder):
     """Drafts an EntityNetwork over the first register that a linkage study of the project reads."""
 
@@ -320,6 +375,12 @@ def _id_column(columns: list[ColumnSpec]) -> str:
     """Choose the column that tells records apart: by its name, people's ids last; `record_id` for want of one."""
     ids = [c.name for c in columns if words_of_name(c.name) & IDS and _kind(c) != "identifier"]
     return min(ids, key=names_people, default="record_id")
+
+
+def _named(columns: list[ColumnSpec], words: frozenset[str]) -> str | None:
+    """First column whose name holds one of the words and that is read."""
+    read = (column.name for column in columns if column.role != "leave_out")
+    return next((name for name in read if words_of_name(name) & words), None)
 
 
 def _kind(column: ColumnSpec, of_firms: bool = False) -> str | None:

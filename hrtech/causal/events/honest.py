@@ -12,6 +12,7 @@ Estimates come as a vector over consecutive periods; the base period, whose esti
 """
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from scipy.special import ndtr, ndtri
@@ -19,7 +20,8 @@ from scipy.special import ndtr, ndtri
 #: Share of the error rate spent on the least favourable first stage.
 _FIRST = 0.1
 _GRID = 2001
-_SWEEPS = 500
+#: Points looked at between two corners of the path.
+_BETWEEN = 12
 
 
 @dataclass(frozen=True)
@@ -139,10 +141,8 @@ def _frontier(leads: Leads, goal: float) -> list[tuple[np.ndarray, float]]:
     free = moves[: p - 1]
     gram = free @ leads.covariance @ free.T
     linear = free @ leads.covariance @ constant
-    largest = float(np.abs(linear).max())
-    sums, found = np.zeros(p - 1), []
-    for pull in [*(largest * np.geomspace(1, 1e-4, 81)), 0.0]:
-        sums = _shrunk(gram, linear, pull, sums) if pull else np.linalg.pinv(gram) @ -linear
+    found = []
+    for sums in _shrinking_path(gram, linear):
         found.append((constant + sums @ free, float(np.abs(sums).sum() + abs(goal))))
     return found
 
@@ -156,18 +156,46 @@ def _slope(s: int, p: int, total: int) -> np.ndarray:
     return out
 
 
-def _shrunk(gram: np.ndarray, linear: np.ndarray, pull: float, start: np.ndarray) -> np.ndarray:
-    """Minimise u'Gu/2 + linear'u + pull·|u| by coordinate descent."""
-    u = start.copy()
-    diagonal = np.maximum(np.diag(gram), 1e-300)
-    for _ in range(_SWEEPS):
-        before = u.copy()
-        for j in range(len(u)):
-            rest = linear[j] + gram[j] @ u - gram[j, j] * u[j]
-            u[j] = -np.sign(rest) * max(abs(rest) - pull, 0) / diagonal[j]
-        if np.abs(u - before).max() <= 1e-9 * max(1.0, float(np.abs(u).max())):
+def _shrinking_path(gram: np.ndarray, linear: np.ndarray) -> list[np.ndarray]:
+    """Minimisers of u'Gu/2 + linear'u + pull·|u|₁ for every pull, by homotopy (Osborne, Presnell and Turlach 2000).
+
+    The path is piecewise linear in the pull; its corners are returned, and points between them.
+    """
+    size = len(linear)
+    ridge = gram + np.eye(size) * 1e-12 * max(float(np.trace(gram)) / size, 1e-300)
+    u, pull = np.zeros(size), float(np.abs(linear).max())
+    corners = [u.copy()]
+    active = np.zeros(size, dtype=bool)
+    signs = np.zeros(size)
+    first = int(np.abs(linear).argmax())
+    active[first], signs[first] = True, -np.sign(linear[first])
+    for _ in range(8 * size):
+        on = np.flatnonzero(active)
+        inverse = np.linalg.inv(ridge[np.ix_(on, on)])
+        rest, slope = -inverse @ linear[on], -inverse @ signs[on]  # u_on = rest + pull · slope
+        step, event = 0.0, None
+        for place, j in enumerate(on):  # a coordinate reaches 0
+            at = -rest[place] / slope[place] if slope[place] else np.inf
+            if step < at < pull * (1 - 1e-9):
+                step, event = at, (int(j), 0.0)
+        for j in np.flatnonzero(~active):  # a gradient reaches the pull
+            level, tilt = linear[j] + ridge[j, on] @ rest, ridge[j, on] @ slope
+            for sign in (1.0, -1.0):
+                at = sign * level / (1 - sign * tilt) if 1 - sign * tilt else np.inf
+                if step < at < pull * (1 - 1e-9):
+                    step, event = at, (int(j), -sign)
+        pull = step
+        u = np.zeros(size)
+        u[on] = rest + pull * slope
+        corners.append(u.copy())
+        if event is None:
             break
-    return u
+        active[event[0]], signs[event[0]] = event[1] != 0, event[1]
+        if not active.any():
+            break
+    shares = np.linspace(0, 1, _BETWEEN, endpoint=False)
+    between = [(1 - t) * a + t * b for a, b in pairwise(corners) for t in shares]
+    return [*between, corners[-1]]
 
 
 def folded_quantile(shift: float, confidence: float) -> float:

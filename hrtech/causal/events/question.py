@@ -77,7 +77,7 @@ class EventQuestion:
     min_before: int = 3
     interval: Interval = "automatic"
     confidence: float = 0.95
-    simulations: int = 500
+    simulations: int = 200
     honest: tuple[float, ...] = (0.5, 1.0, 1.5, 2.0)
     seed: int = 1
 

@@ -18,7 +18,7 @@ _ROUNDS_EACH: Final = 6
 _MOST_NUMBERS: Final = 4_000_000
 #: Ridge as a share of the mean diagonal from which warm starts may hold many variables at once.
 _STRONG: Final = 1e-6
-_WARM: Final = 150
+_WARM: Final = 40
 
 
 class SimplexError(ArithmeticError):

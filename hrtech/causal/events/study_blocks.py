@@ -1,6 +1,6 @@
 """The tables of difference-in-differences, synthetic control and synthetic DiD for one outcome."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from scipy.special import ndtr, ndtri
@@ -72,6 +72,7 @@ class BlockStudy:
     outcome: str
     windows: list[Window]
     how: str
+    known: dict[Method, Placebos | None] = field(default_factory=dict)
 
     @classmethod
     def of(cls, panel: Panel, question: EventQuestion, outcome: str) -> "BlockStudy":
@@ -89,7 +90,9 @@ class BlockStudy:
 
     def stand_ins(self, method: Method) -> Placebos | None:
         """Placebos in space."""
-        return placebos(self.windows, method, self.question.simulations, self.rng())
+        if method not in self.known:
+            self.known[method] = placebos(self.windows, method, self.question.simulations, self.rng())
+        return self.known[method]
 
     def estimate(self, method: Method, tables: dict[str, list[tuple]]) -> Answer:
         """Overall effect; adds to `estimates` and `event_time`."""

@@ -22,6 +22,8 @@ from hrtech.causal.events.sun_abraham import interaction_weighted
 #: Leads that are tested together, at most, as a share of the units: more would make their covariance singular.
 _LEADS = 3
 _MOST_LEADS = 12
+#: Fewest draws for a band; they are cheap.
+_BAND = 2000
 #: Units up to which leads are tested by permutation.
 _PERMUTED = 300
 
@@ -63,7 +65,9 @@ class StaggeredStudy:
         one = overall(self.found, "cohort")
         found = self._tell("callaway_santanna", float(one.estimate[0]), float(one.std_error[0]), tables)
         by_time = summarise(self.found, "event_time")
-        critical = simultaneous(by_time, self.question.confidence, self.question.simulations, self.rng())
+        critical = simultaneous(
+            by_time, self.question.confidence, max(self.question.simulations, _BAND), self.rng()
+        )
         self._event_time(
             "callaway_santanna", by_time.label, by_time.estimate, by_time.std_error, critical, tables
         )
