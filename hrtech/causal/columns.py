@@ -4,10 +4,29 @@ A logistic or weighted linear regression needs sums over rows of products of adj
 are one matrix product, so that a hundred refits cost little more than one.
 """
 
+from collections.abc import Callable
+from functools import wraps
+from typing import ParamSpec, TypeVar
+
 import numpy as np
 
+P = ParamSpec("P")
+R = TypeVar("R")
 _RIDGE = 1e-6
 _CLIP = 0.01
+
+
+def single_threaded(function: Callable[P, R]) -> Callable[P, R]:
+    """Run a function on one thread: for thousands of small systems, threads cost more than they bring."""
+
+    @wraps(function)
+    def run(*given: P.args, **named: P.kwargs) -> R:
+        from threadpoolctl import threadpool_limits
+
+        with threadpool_limits(limits=1):
+            return function(*given, **named)
+
+    return run
 
 
 class Columns:

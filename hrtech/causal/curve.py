@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from hrtech.causal.classical import CLASSICAL, Worlds, estimate_worlds
+from hrtech.causal.columns import single_threaded
 from hrtech.causal.design import Design, make_design
 from hrtech.causal.estimators import ESTIMATORS, Estimate, interval
 from hrtech.causal.overlap import check_overlap
@@ -59,6 +60,7 @@ class Curve:
     estimates: dict[str, Estimate]
 
 
+@single_threaded
 def estimate_curve(frame: pd.DataFrame, specifications: Sequence[Specification]) -> Curve:
     """Estimate every specification; one that the data cannot answer is refused with the reason.
 

@@ -20,7 +20,7 @@ import numpy as np
 import pandas as pd
 
 from hrtech.causal.classical import Worlds, estimate_worlds
-from hrtech.causal.columns import Columns, fit_logistic, logistic
+from hrtech.causal.columns import Columns, fit_logistic, logistic, single_threaded
 from hrtech.causal.curve import Cell, Curve
 from hrtech.causal.design import make_design
 from hrtech.causal.question import Direction, EffectError
@@ -71,6 +71,7 @@ class Permuted:
         return Permuted(tuple(self.ids[place] for place in chosen), self.actual[chosen], self.null[:, chosen])
 
 
+@single_threaded
 def permute_curve(curve: Curve, frame: pd.DataFrame, *, permutations: int = 500, seed: int = 1) -> Permuted:
     """Estimate the whole curve under permutations of the exposure.
 

@@ -24,6 +24,7 @@ import numpy as np
 import pandas as pd
 
 from hrtech.causal.classical import CLASSICAL, Worlds, estimate_worlds
+from hrtech.causal.columns import single_threaded
 from hrtech.causal.curve import Cell, Curve, estimate_specification, world_of
 from hrtech.causal.design import Design, make_design
 from hrtech.causal.disturbed import DISTURBANCES, unobserved_confounder
@@ -94,6 +95,7 @@ def judge(
     return mean, deviation, p, WITHSTOOD if held else FAILED
 
 
+@single_threaded
 def refute_curve(
     curve: Curve,
     frame: pd.DataFrame | None = None,
@@ -129,6 +131,7 @@ def refute_curve(
     return _frame(rows)
 
 
+@single_threaded
 def refute(
     design: Design, headline: Estimate, estimator: str, simulations: int, rng: np.random.Generator
 ) -> pd.DataFrame:
