@@ -259,8 +259,11 @@ def specification_curve(
     reference: float = 0.0,
     estimate_title: str = "",
     number_format: str = ",~r",
+    status: str | None = None,
 ) -> Spec:
     """All specifications of an analysis, sorted by estimate, above the choices that each one made.
+
+    The one that is pointed at stands out in both parts.
 
     Source of the form: Simonsohn, Simmons and Nelson, Specification curve analysis, Nature Human Behaviour 2020.
 
@@ -273,36 +276,51 @@ def specification_curve(
         reference: Where the line of no effect stands.
         estimate_title: Words for the estimate.
         number_format: d3-format of the axis and the tooltip.
+        status: Field whose first value in alphabetical order is drawn in the first colour, others in the second.
     """
     rows = sorted(rows_of(data), key=lambda row: row[estimate])
     rows = [{"specification": place, **row} for place, row in enumerate(rows, start=1)]
     made = [
-        {"specification": row["specification"], "choice": f"{choice}: {row[choice]}"}
+        {
+            "specification": row["specification"],
+            "choice": f"{choice}: {row[choice]}",
+            **({status: row[status]} if status else {}),
+        }
         for choice in choices
         for row in sorted(rows, key=lambda row: str(row[choice]))
     ]
     x = {"field": "specification", "type": "ordinal", "axis": None}
     tooltip = on_hover([(estimate, estimate_title)], number_format, low, high)
-    tooltip += [{"field": choice, "title": choice} for choice in choices]
+    tooltip += [{"field": choice, "title": choice} for choice in [*choices, *([status] if status else [])]]
+    colour = _by_status(rows, status)
+    pointed = {
+        "name": "pointed",
+        "select": {"type": "point", "on": "pointerover", "fields": ["specification"]},
+    }
     above = {
         "height": 220,
         "width": _CURVE,
         "layer": [
             line_at("y", reference),
             {
-                "mark": {"type": "rule", "color": BLUE, "opacity": 0.45, "strokeWidth": 2},
+                "mark": {"type": "rule", "strokeWidth": 2},
                 "encoding": {
                     "x": x,
                     "y": amount(low, estimate_title, number_format, zero=False),
                     "y2": {"field": high},
+                    **colour,
+                    **_pointed_at(0.45),
                 },
             },
             {
+                "params": [pointed],
                 "mark": {"type": "point", "size": 50},
                 "encoding": {
                     "x": x,
                     "y": amount(estimate, estimate_title, number_format, zero=False),
                     "tooltip": tooltip,
+                    **colour,
+                    **_pointed_at(0.9),
                 },
             },
         ],
@@ -311,9 +329,11 @@ def specification_curve(
         "data": {"values": made},
         "width": _CURVE,
         "height": {"step": 22},
-        "mark": {"type": "tick", "orient": "vertical", "color": BLUE, "thickness": 3, "size": 13},
+        "mark": {"type": "tick", "orient": "vertical", "thickness": 3, "size": 13},
         "encoding": {
             "x": x,
+            **colour,
+            **_pointed_at(0.9),
             "y": {"field": "choice", "type": "nominal", "sort": None, "title": None, "axis": {"grid": True}},
         },
     }
@@ -325,6 +345,21 @@ def specification_curve(
     spec = layered(rows, [], columns)
     del spec["layer"], spec["width"]
     return {**spec, "vconcat": [above, below], "spacing": 14, "resolve": {"scale": {"x": "shared"}}}
+
+
+def _by_status(rows: list[Spec], status: str | None) -> Spec:
+    if status is None:
+        return {"color": {"value": BLUE}}
+    first = sorted({str(row[status]) for row in rows})[0]
+    return {
+        "color": {"condition": {"test": f"datum[{status!r}] === {first!r}", "value": BLUE}, "value": ORANGE}
+    }
+
+
+def _pointed_at(otherwise: float) -> Spec:
+    """Full ink for the specification that is pointed at, faint for the rest; the usual where none is."""
+    shown = {"param": "pointed", "value": otherwise, "empty": True}
+    return {"opacity": {"condition": shown, "value": 0.12}}
 
 
 def dots_compared(
