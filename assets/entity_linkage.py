@@ -36,6 +36,13 @@ class Register(Settings):
     )
 
 
+class Level(Settings):
+    """One level of agreement, as Splink states it."""
+
+    sql: str = Field(description="Condition over <field>_l and <field>_r, in the engine's SQL.")
+    label: str = Field(description="What it is called in weights and waterfalls.", min_length=1)
+
+
 class LinkageField(Settings):
     """One thing that records are compared on."""
 
@@ -45,9 +52,9 @@ class LinkageField(Settings):
         default={},
         description="Register → its column. By default each register's column is called like the field.",
     )
-    term_frequency: bool | None = Field(
-        default=None,
-        description="Agreement on a rare value counts for more than on a common one; by kind if not said.",
+    term_frequency: bool = Field(
+        default=True,
+        description="Agreement on a rare value counts for more than on a common one; never of short lists of codes.",
     )
     region: str | None = Field(
         default=None,
@@ -56,6 +63,10 @@ class LinkageField(Settings):
     )
     region_columns: dict[str, str] = Field(
         default={}, description="Of a phone: register → its column with that country; before region."
+    )
+    levels: list[Level] = Field(
+        default=[],
+        description="For experts: the levels between equality and difference, strongest first, in place of the kind's.",
     )
 
 
@@ -171,6 +182,7 @@ class EntityLinkage(Study):
                     field.term_frequency,
                     region=field.region or "",
                     region_columns=field.region_columns or "",
+                    levels=tuple((one.sql, one.label) for one in field.levels),
                 )
                 for field in self.fields
             ),

@@ -67,7 +67,8 @@ def comparisons_of(
         aliases: Variants of names and places that were learned to stand for others.
     """
     known = aliases or {}
-    one_of = {kind: ours[0] for kind in _MERGED if len(ours := [x for x in fields if x.kind == kind]) == 1}
+    by_kind = {kind: [x for x in fields if x.kind == kind and not x.levels] for kind in _MERGED}
+    one_of = {kind: ours[0] for kind, ours in by_kind.items() if len(ours) == 1}
     merged: list[Comparison] = []
     used: set[str] = set()
     if {"given_name", "family_name"} <= set(one_of):
@@ -93,7 +94,7 @@ def _names(
 ) -> Comparison:
     g, f = given.name, family.name
     both, known = f"{g}__{f}", f"{g}__words"
-    rare = given.term_frequency is not False and family.term_frequency is not False
+    rare = given.term_frequency and family.term_frequency
     parts = [records[one.name] for one in (given, family, full) if one is not None]
     joined = parts[0].fillna("")
     for part in parts[1:]:
@@ -159,7 +160,7 @@ def _telling_words(values: pd.Series, aliases: Mapping[str, str]) -> pd.Series:
 
 def _where(records: pd.DataFrame, place: FieldSpec, postcode: FieldSpec, aliases: Aliases) -> Comparison:
     p, c = place.name, postcode.name
-    rare = [one.term_frequency is not False for one in (place, postcode)]
+    rare = [one.term_frequency for one in (place, postcode)]
     derived = _derived(records, postcode)
     district, area = f"{c}__district", f"{c}__area"
     learned: list[Level] = []
@@ -195,10 +196,10 @@ def _single(records: pd.DataFrame, one: FieldSpec, aliases: Aliases) -> Comparis
     name = one.name
     # how telling a category is depends on the names it goes with, so that it is weighed among candidates instead
     listed = one.kind == "category" and records[name].nunique() < _LONG_TAIL
-    counts = bool(one.term_frequency) and not listed
+    counts = one.term_frequency and not listed
     essential = one.kind == "company_name" if one.essential is None else bool(one.essential)
     derived = _derived(records, one)
-    middle = between(name, one.kind)
+    middle = [level(sql, label) for sql, label in one.levels] or between(name, one.kind)
     if one.kind == "encoded":
         middle, derived = encoded_levels(name, records[name])
     if aliases.get(name):

@@ -78,6 +78,8 @@ class _DuckDB:
 
         self._connection = duckdb.connect(":memory:")
         self._connection.execute("set enable_progress_bar = false")
+        # levels may be an expert's SQL, which has no business with files or networks
+        self._connection.execute("set enable_external_access = false")
         for function in _DUCKDB_FUNCTIONS:
             self._connection.execute(f"create macro {function}")
         self.api = DuckDBAPI(self._connection)

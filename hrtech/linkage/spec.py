@@ -51,6 +51,8 @@ class FieldSpec:
         region: For phones: country of numbers without a country code (ISO 3166-1, two letters), of each register or
             one for all.
         region_columns: For phones: column with that country, of each register or one name for all; before `region`.
+        levels: Levels of agreement between equality and difference, strongest first, in place of those of the kind:
+            pairs of SQL over `<name>_l` and `<name>_r`, as in Splink, and a label. Such a field is compared on its own.
     """
 
     name: str
@@ -60,8 +62,10 @@ class FieldSpec:
     essential: bool | None = None
     region: Mapping[str, str] | str = ""
     region_columns: Mapping[str, str] | str = ""
+    levels: tuple[tuple[str, str], ...] = ()
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "levels", tuple((sql, label) for sql, label in self.levels))
         if not FIELD_NAME.fullmatch(self.name) or "__" in self.name or self.name in RESERVED:
             raise LinkageError(
                 f"Field name '{self.name}' cannot be used. Take letters, digits and single underscores, and none "
@@ -82,6 +86,49 @@ class FieldSpec:
         if self.kind != "phone" and (self.region or self.region_columns):
             raise LinkageError(
                 f"Field '{self.name}' is no phone, and only phones have a region [setting: fields.region]"
+            )
+        if self.levels:
+            self._check_levels()
+
+    def _check_levels(self) -> None:
+        labels = [label for _, label in self.levels]
+        taken = {"same", "different", "unknown"}
+        if len(set(labels)) < len(labels) or taken & set(labels):
+            raise LinkageError(
+                f"Field '{self.name}' has two levels of one label, or one called {', '.join(sorted(taken))}. "
+                "Give each a name of its own [setting: fields.levels.label]"
+            )
+        if self.kind == "encoded":
+            raise LinkageError(
+                f"Field '{self.name}' holds encodings, whose levels are fixed. Take its levels out "
+                "[setting: fields.levels]"
+            )
+        for sql, label in self.levels:
+            self._check_sql(sql, label)
+
+    def _check_sql(self, sql: str, label: str) -> None:
+        import sqlglot
+        from sqlglot import expressions
+        from sqlglot.errors import SqlglotError
+
+        where = f"Field '{self.name}', level '{label}'"
+        try:
+            statements = sqlglot.parse(f"select {sql}", dialect="duckdb")
+        except SqlglotError:
+            statements = []
+        parsed = statements[0] if len(statements) == 1 else None
+        if parsed is None:
+            raise LinkageError(
+                f"{where}: no SQL condition. Write one over {self.name}_l and {self.name}_r "
+                "[setting: fields.levels.sql]"
+            )
+        found = {column.sql() for column in parsed.find_all(expressions.Column)}
+        known = {f"{self.name}_l", f"{self.name}_r"}
+        nested = parsed.find(expressions.From, expressions.Subquery, expressions.Table)
+        if nested is not None or not found or found - known or len(parsed.expressions) != 1:
+            raise LinkageError(
+                f"{where}: a level is one condition over {self.name}_l and {self.name}_r alone, without queries "
+                "[setting: fields.levels.sql]"
             )
 
     def column(self, register: str) -> str | None:

@@ -187,3 +187,39 @@ def test_random_pairs_are_reproducible_and_allowed(registers):
     assert (first[0] == second[0]).all()
     assert (first[0] < first[1]).all()
     assert len(first[0]) <= 500
+
+
+OWN = (("substr(born_l, 1, 7) = substr(born_r, 1, 7)", "same month of birth"), ("born_l > born_r", "later"))
+
+
+def test_an_expert_states_levels_as_in_splink():
+    own = FieldSpec("born", "date", levels=OWN)
+    records = people(120)
+    spec = LinkageSpec((*FIELDS[:2], own, *FIELDS[3:]), mode="deduplicate", id_columns="no")
+    result = link_registers({"all": records}, spec)
+    born = result.parameters.loc[result.parameters["comparison"] == "born", "level"]
+    assert born.tolist() == ["same", *(label for _, label in OWN), "different"]
+    stated = {
+        level["sql_condition"] for one in result.model["comparisons"] for level in one["comparison_levels"]
+    }
+    assert {sql for sql, _ in OWN} <= stated
+
+
+@pytest.mark.parametrize(
+    ("sql", "says"),
+    [
+        ("born_l = (select 1)", "one condition over born_l and born_r"),
+        ("read_text('/etc/passwd') = born_l or family_l = 'x'", "one condition over born_l and born_r"),
+        ("true; drop table x", "no SQL condition"),
+        ("born_l = = born_r", "no SQL condition"),
+        ("1 = 1", "one condition over born_l and born_r"),
+    ],
+)
+def test_a_level_is_one_condition_over_its_field(sql, says):
+    with pytest.raises(ValueError, match=says):
+        FieldSpec("born", "date", levels=((sql, "own"),))
+
+
+def test_labels_of_own_levels_are_not_those_of_the_others():
+    with pytest.raises(ValueError, match="name of its own"):
+        FieldSpec("born", "date", levels=(("born_l > born_r", "same"),))
