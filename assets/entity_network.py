@@ -19,16 +19,18 @@ from assets.entity_network_inputs import (
     add_screens,
     add_standards,
 )
+from assets.entity_publication import EntityPublication, add_publication
 from assets.scaffold_studies import NetworkScaffolder
 from assets.settings import Settings
 from assets.source import JUDGED, Source, add_records
 from assets.study import Made, Output, Study, StudyAssets
-from hrtech.facts import facts_to_frame
+from hrtech.facts import Report, facts_to_frame
 from hrtech.networks import NetworkResult, NetworkSpec, build_networks
 from hrtech.networks.case_pages import network_pages
 from hrtech.networks.entities import counted_flags, identified, one_row_each
 from hrtech.networks.exports import FORMATS, export_network
 from hrtech.networks.flags import all_flags, offers, weighted
+from hrtech.networks.publication_case import publication_pages
 from hrtech.networks.remarks import remark_log, set_aside, without_set_aside
 from hrtech.networks.telling import linked_elsewhere, network_facts, network_report, shared_attributes
 from hrtech.networks.watch import add_snapshot, watch_list
@@ -156,6 +158,10 @@ class EntityNetwork(Study):
         default=None,
         description="Release the headline counts under disclosure control; by default nothing leaves.",
     )
+    publish_entities: EntityPublication | None = Field(
+        default=None,
+        description="Publish single entities, each with an approval of exactly what is shown, and its reply.",
+    )
 
     @model_validator(mode="after")
     def _something_to_link(self) -> "EntityNetwork":
@@ -163,6 +169,13 @@ class EntityNetwork(Study):
             raise ValueError("name entities (a register), sources (files in a published standard), or both")
         if (self.bids is None) != (self.tenders is None):
             raise ValueError("name tenders and bids together: a bid is compared within its tender's category")
+        if (published := self.publish_entities) is not None:
+            if self.disclose is None:
+                raise ValueError("publish_entities needs disclose: the study is told before its entities are")
+            if published.standing and not self.simulated:
+                raise ValueError(
+                    "publish_entities: evidence: standing holds for simulated studies only; name the hash"
+                )
         return self
 
     def spec(self) -> NetworkSpec:
@@ -196,16 +209,31 @@ class EntityNetwork(Study):
         _networks(assets, self, inputs)
         _watch(assets, self)
         _findings(assets, self)
+        publishing = self.publish_entities is not None
         add_casework(
             assets,
             self.title,
             network_report,
-            tables=SHOWN,
-            pages=lambda study, **tables: network_pages(study, tables),
+            tables=(*SHOWN, *(("publication_drafts",) if publishing else ())),
+            pages=_pages,
         )
         if self.disclose is not None:
             add_disclosure(assets, self.disclose, self.title, network_report)
+        if self.disclose is not None and self.publish_entities is not None:
+            add_publication(
+                assets,
+                self.publish_entities,
+                self.disclose.population,
+                self.linked,
+                self.linked_register or study,
+            )
         return assets.definitions()
+
+
+def _pages(study: str, **tables: pd.DataFrame) -> dict[str, Report]:
+    """Return the pages of single entities: of those on the watch list, and drafts for publication."""
+    drafts = tables.get("publication_drafts")
+    return network_pages(study, tables) | ({} if drafts is None else publication_pages(study, drafts))
 
 
 class _Inputs:
@@ -280,7 +308,7 @@ def _networks(assets: StudyAssets, study: EntityNetwork, inputs: _Inputs) -> Non
         *(Output(noun, words, about_entities=noun != "rejects") for noun, words in TABLES.items()),
         zone="restricted",
         inputs=inputs.networks,
-        settings=study,
+        settings=study.model_dump(exclude={"publish_entities"}),  # an approval makes no network anew
         kinds=("networkx",),
     )
     def networks(context, linked=None, **frames: pd.DataFrame):

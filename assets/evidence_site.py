@@ -4,11 +4,13 @@ import dagster as dg
 import pandas as pd
 from pydantic import Field
 
-from assets.release_files import gives_files
+from assets.release_files import gives
 from assets.scaffold_studies import EvidenceScaffolder
 from assets.study import Made, Output, Study, data_version, key_of
 from hrtech.facts import report_from_frame
 from hrtech.pages import render_evidence, site_hash
+from hrtech.pages.downloads import NOUN as FILES
+from hrtech.pages.entities import NOUN as ENTITIES
 from resources.lineage import trace
 
 
@@ -27,11 +29,19 @@ class EvidenceSite(Study):
     def definitions(self, study: str, context: dg.ComponentLoadContext) -> dg.Definitions:
         """Build the candidate and the published site."""
         assets = self.assets(study)
-        offered = {index: name for index, name in enumerate(self.studies) if gives_files(name, context)}
+        offered, single = (
+            {index: name for index, name in enumerate(self.studies) if gives(name, noun, context)}
+            for noun in (FILES, ENTITIES)
+        )
         inputs = {
             f"{noun}_{index}": f"{name}/{noun}"
             for index, name in enumerate(self.studies)
-            for noun in ("facts", "report", *(("files",) if index in offered else ()))
+            for noun in (
+                "facts",
+                "report",
+                *((FILES,) if index in offered else ()),
+                *((ENTITIES,) if index in single else ()),
+            )
         }
 
         @assets.asset(
@@ -56,7 +66,8 @@ class EvidenceSite(Study):
                 summary=self.summary,
                 publisher=self.organisation,
                 simulated=self.simulated,
-                downloads={name: frames[f"files_{index}"] for index, name in offered.items()},
+                downloads={name: frames[f"{FILES}_{index}"] for index, name in offered.items()},
+                entities={name: frames[f"{ENTITIES}_{index}"] for index, name in single.items()},
             )
             return Made(pages, metadata={"pages": len(pages), "candidate": site_hash(pages)})
 
@@ -70,8 +81,9 @@ class EvidenceSite(Study):
             publishes=True,
         )
         def site(context, pages):
-            """Publish the candidate that a person approved."""
+            """Publish the candidate that a person approved; pages of entities that no longer hold go first."""
             name = site_hash(pages)
+            context.resources.publisher.withdraw(pages)
             folder, approval = context.resources.publisher.publish(
                 study, name, pages, simulated=self.simulated
             )

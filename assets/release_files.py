@@ -70,14 +70,15 @@ def add_release_files(
         return Made(files_table(made), metadata={"files": list(made), "bytes": sum(map(len, made.values()))})
 
 
-def gives_files(study: str, context: dg.ComponentLoadContext) -> bool:
-    """Whether a study of this project has the asset `files`.
+def gives(study: str, noun: str, context: dg.ComponentLoadContext) -> bool:
+    """Whether a study of this project has an asset, such as `files`.
 
     Args:
         study: The study, which is the name of its folder under `defs/`.
+        noun: Noun of the asset.
         context: Context in which another study of the project is built.
     """
-    key = dg.AssetKey([study, NOUN])
+    key = dg.AssetKey([study, noun])
     folders = [path for path in context.component_tree.defs_module_path.rglob(study) if path.is_dir()]
     nearest = sorted(folders, key=lambda path: (len(path.parts), path))[:1]
     return any(key in _keys(context.build_defs(folder)) for folder in nearest)

@@ -222,6 +222,7 @@ class StudyAssets:
         resources: Sequence[str] = (),
         generator: bool = False,
         publishes: bool = False,
+        one_by_one: bool = False,
         metadata: Mapping[str, Any] | None = None,
     ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
         """Build the asset, or the assets, that one function makes.
@@ -241,6 +242,7 @@ class StudyAssets:
             resources: Names of further resources; the function finds them at `context.resources`.
             generator: Made from a seed by the generator.
             publishes: Making it is an act of publishing.
+            one_by_one: A barrier that releases what is about entities, each by an approval of its own.
             metadata: Static metadata of the definition.
         """
         given = dict(inputs or {})
@@ -252,6 +254,7 @@ class StudyAssets:
             **({"hrtech/simulated": "true"} if self.simulated or generator else {}),
             **({"hrtech/generator": "true"} if generator else {}),
             **({"hrtech/publishes": "true"} if publishes else {}),
+            **({"hrtech/one-by-one": "true"} if one_by_one else {}),
         }
         deps = [self.key(name) for name in [*given.values(), *after]]
         specs = [

@@ -11,7 +11,8 @@ The seven rules, by number as the messages name them:
 3. Only restricted assets and barriers may hold the restricted store.
 4. Whatever is published or mailed has no restricted parent; a language model sees public data, unless the
    reviewed policy says that this endpoint may see restricted data, and then what it writes is restricted.
-5. A match, a flag or a score about an identifiable person or firm is restricted.
+5. A match, a flag or a score about an identifiable person or firm is restricted, unless a barrier releases it one by
+   one: each with its evidence, an approver, and a place for reply and correction.
 6. From released to public is an act of publishing, with an approval.
 7. Simulated data comes from the generator; what stands on anything else may not call itself simulated.
 """
@@ -53,6 +54,7 @@ class Node:
         resources: Names of the resources that it holds.
         store: Name of the store that it is written to, None for an external asset.
         about_entities: It holds matches, flags or scores about identifiable persons or firms.
+        one_by_one: It releases what is about entities, each by an approval of its own.
         publishes: Making it is an act of publishing.
         simulated: It claims to hold nothing but simulated data.
         generator: It is made by the generator, from a seed.
@@ -66,6 +68,7 @@ class Node:
     resources: frozenset[str] = field(default_factory=frozenset)
     store: str | None = None
     about_entities: bool = False
+    one_by_one: bool = False
     publishes: bool = False
     simulated: bool = False
     generator: bool = False
@@ -228,6 +231,8 @@ def _models(node: Node, parents: list[Node]) -> list[str]:
 
 def _entities(node: Node) -> list[str]:
     if not node.about_entities or node.zone == "restricted":
+        return []
+    if node.one_by_one and node.zone == "released" and node.barrier == "disclosure-control":
         return []
     return [
         f"{node.key}: rule 5: matches, flags and scores about identifiable persons or firms are restricted, not "

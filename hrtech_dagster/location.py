@@ -150,6 +150,7 @@ def nodes_of(defs: dg.Definitions) -> list[Node]:
                 resources=held.get(key, frozenset()) - {name},
                 store=name if asset.is_materializable else None,
                 about_entities=asset.tags.get("hrtech/about") == "entities",
+                one_by_one=asset.tags.get("hrtech/one-by-one") == "true",
                 publishes=asset.tags.get("hrtech/publishes") == "true",
                 simulated=asset.tags.get("hrtech/simulated") == "true",
                 generator=asset.tags.get("hrtech/generator") == "true",

@@ -15,6 +15,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from resources.home import hrtech_home
+from resources.withdrawal import withdraw_entities
 
 
 class ApprovalMissing(RuntimeError):
@@ -100,6 +101,17 @@ class Publisher(dg.ConfigurableResource):
         draft.rename(site)
         shutil.rmtree(old, ignore_errors=True)
         return site, approval
+
+    def withdraw(self, files: pd.DataFrame) -> list[str]:
+        """Take down from the site the pages of entities that a candidate no longer holds; it needs no approval.
+
+        Args:
+            files: The candidate: columns `path` and `content`.
+
+        Returns:
+            The pages that were taken down.
+        """
+        return withdraw_entities(hrtech_home() / "site", files)
 
     def approval(self, study: str, candidate: str, *, simulated: bool) -> Approval:
         """Return the approval that covers a candidate.

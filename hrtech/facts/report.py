@@ -15,8 +15,8 @@ from hrtech.facts.values import ReportError, as_text
 from hrtech.zones import Barrier
 
 #: What a study promises to the people described: a disclosure mechanism, data that was open (or simulated) to begin
-#: with, or nothing, because the report stays inside.
-PROMISES: Final = (*get_args(Barrier), "open", "restricted")
+#: with, that exactly this about one entity was approved, or nothing, because the report stays inside.
+PROMISES: Final = (*get_args(Barrier), "open", "approved-entity", "restricted")
 REPORT_COLUMNS: Final = ("study", "position", "kind", "payload")
 _STUDY: Final = re.compile(r"[a-z0-9_]+")
 

@@ -13,6 +13,7 @@ from hrtech.facts import Chart, Fact, FactList, Heading, Part, Report, Text
 from hrtech.facts.frames import frame_table
 from hrtech.facts.parts import Network
 from hrtech.networks.case_pages import address, drawn
+from hrtech.networks.publication_case import publication_section
 from hrtech.networks.spec import NetworkError
 from hrtech.pages import charts
 
@@ -93,6 +94,22 @@ def linked_elsewhere(linked: pd.DataFrame, register: str) -> frozenset[str]:
     """
     several = linked.groupby("entity_id")["register"].transform("nunique") > 1
     return frozenset(linked.loc[several & (linked["register"] == register), "record_id"].astype("str"))
+
+
+def match_probabilities(linked: pd.DataFrame, register: str) -> dict[str, float]:
+    """Return how sure each record's match is, for the records of a register that were found in another one too.
+
+    Args:
+        linked: `register, record_id, entity_id, match_probability`, as a linkage makes it.
+        register: Name of the register.
+
+    Returns:
+        Record → probability of its strongest link.
+    """
+    both = linked_elsewhere(linked, register)
+    mine = linked.loc[(linked["register"] == register) & linked["record_id"].astype("str").isin(both)]
+    found = mine.groupby(mine["record_id"].astype("str"))["match_probability"].min().dropna()
+    return {str(one): float(sure) for one, sure in found.items()}
 
 
 def network_facts(
@@ -203,6 +220,8 @@ def network_report(
             parts.insert(1, _counts(counts))
         summary = "Who shares contacts and owners with whom, counted; no firm is named."
         return Report(study, title, summary, "disclosure-control", tuple(parts))
+    if (drafts := tables.get("publication_drafts")) is not None:
+        parts += publication_section(study, drafts)
     nodes, edges, networks = (tables[name] for name in ("nodes", "edges", "networks"))
     parts += [Heading("The riskiest networks"), *_drawn(study, nodes, edges, networks)]
     parts += [Heading("Where to look first"), *_listed(study, tables, pages)]

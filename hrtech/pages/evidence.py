@@ -24,6 +24,15 @@ from hrtech.facts import (
 )
 from hrtech.pages.downloads import check_downloads, download_files, download_views, files_asset
 from hrtech.pages.draw import vega_bundle
+from hrtech.pages.entities import (
+    FOLDER,
+    PROMISE,
+    EntityPage,
+    check_entities,
+    entity_pages,
+    listed,
+    pages_json,
+)
 from hrtech.pages.errors import PageError
 from hrtech.pages.kit import Body, Kit, csv_bytes, script_bytes, templates
 from hrtech.pages.promises import PROMISES, promise_view, release_view, weakest
@@ -64,6 +73,7 @@ def render_evidence(
     ledger_sequence: int | None = None,
     ledger_head: str = "",
     downloads: Mapping[str, pd.DataFrame] | None = None,
+    entities: Mapping[str, pd.DataFrame] | None = None,
 ) -> pd.DataFrame:
     """Render the public site.
 
@@ -81,6 +91,8 @@ def render_evidence(
         ledger_head: Hash of that row.
         downloads: Study → the files that it gives out (`name`, `media_type`, `about`, `content`), from its asset
             `files`; they lie in `files/<study>/` and are offered on its page.
+        entities: Study → pages of single entities that were approved one by one, from its asset `entity_pages`; they
+            lie in `entities/<study>/`.
 
     Returns:
         One row a file: `path`, `media_type`, `content`. `index.html` is the way in; `manifest.json` names all other
@@ -93,9 +105,12 @@ def render_evidence(
     told = index_facts(facts_from_frame(facts))
     assets = Lineage.from_frame(lineage)
     chosen = list(reports)
-    check_reports(chosen, told, summary)
+    single = {study: pages for study, frame in (entities or {}).items() if (pages := entity_pages(frame))}
+    check_entities(single, [report.study for report in chosen], assets)
+    named = [one.report for pages in single.values() for one in pages]
+    check_reports([*chosen, *named], told, summary)
     cited = cited_facts(chosen, told, summary)
-    check_public(chosen, told, assets)
+    check_public([*chosen, *named], told, assets)
     offered = dict(downloads or {})
     check_downloads(offered, [report.study for report in chosen], assets)
     if ledger_sequence is None:
@@ -112,12 +127,13 @@ def render_evidence(
         if body.charts:
             out[f"data/{report.study}_charts.js"] = (_SCRIPT, script_bytes("evidenceCharts", body.charts))
         out[f"{_STUDIES}{report.study}.html"] = _study_page(
-            site, report, kit, body, offered.get(report.study)
+            site, report, kit, body, offered.get(report.study), bool(single.get(report.study))
         )
+        out |= _entity_files(site, report, single.get(report.study, []), told, assets)
     out |= download_files(offered)
     kit = _kit(told, assets, "")
-    sources = sorted({*source_assets(chosen, cited), *map(files_asset, offered)})
-    out["index.html"] = _index_page(site, chosen, kit, sources)
+    sources = sorted({*source_assets([*chosen, *named], cited), *map(files_asset, offered)})
+    out["index.html"] = _index_page(site, chosen, kit, sources, [PROMISE] if named else [])
     out["facts.html"] = _facts_page(site, chosen, kit, cited)
     out["lineage.html"] = _lineage_page(site, kit, sources, {fact.source_asset for fact in cited.values()})
     out["data/facts.csv"] = ("text/csv", _facts_csv(cited))
@@ -198,7 +214,7 @@ def _report_assets(report: Report, facts: Mapping[str, Fact]) -> list[str]:
 
 
 def _study_page(
-    site: _Site, report: Report, kit: Kit, body: Body, offered: pd.DataFrame | None
+    site: _Site, report: Report, kit: Kit, body: Body, offered: pd.DataFrame | None, single: bool
 ) -> tuple[str, bytes]:
     assets = _report_assets(report, kit.facts)
     if offered is not None:
@@ -215,12 +231,57 @@ def _study_page(
         sections=[part for part in body.parts if part["kind"] == "heading" and part["level"] == 2],
         spent=kit.lineage.spent(assets),
         downloads=download_views(report.study, offered, "../"),
+        entities=f"../{FOLDER}/{report.study}/index.html" if single else "",
         files_asset=files_asset(report.study),
         charts=f"../data/{report.study}_charts.js" if body.charts else "",
     )
 
 
-def _index_page(site: _Site, reports: list[Report], kit: Kit, sources: list[str]) -> tuple[str, bytes]:
+def _entity_files(
+    site: _Site, study: Report, pages: list[EntityPage], told: Mapping[str, Fact], assets: Lineage
+) -> Files:
+    """Render the pages of a study's single entities, the list of them, and what tells their files apart."""
+    if not pages:
+        return {}
+    out: Files = {}
+    files: dict[str, list[str]] = {}
+    root = "../../"
+    kit = _kit(told, assets, root)
+    shared = {"here": "", "study": study.study, "study_title": study.title}
+    for one in pages:
+        body = kit.body(one.report, live=False)
+        out |= body.files
+        files[one.page] = list(body.files)
+        out[one.path(study.study)] = _page(
+            "entity.html",
+            site,
+            root,
+            **shared,
+            title=one.report.title,
+            summary=kit.inline(one.report.summary),
+            promise=promise_view(PROMISE, assets.releases(_report_assets(one.report, told))),
+            parts=body.parts,
+            sections=[part for part in body.parts if part["kind"] == "heading" and part["level"] == 2],
+            charts="",
+        )
+    folder = f"{FOLDER}/{study.study}"
+    out[f"{folder}/index.html"] = _page(
+        "entities.html",
+        site,
+        root,
+        **shared,
+        title="Published one by one",
+        promise=promise_view(PROMISE, []),
+        entries=listed(study.study, pages),
+        charts="",
+    )
+    out[f"{folder}/pages.json"] = ("application/json", pages_json(study.study, pages, files))
+    return out
+
+
+def _index_page(
+    site: _Site, reports: list[Report], kit: Kit, sources: list[str], besides: list[str]
+) -> tuple[str, bytes]:
     cards = [
         {
             "href": f"{_STUDIES}{report.study}.html",
@@ -231,7 +292,7 @@ def _index_page(site: _Site, reports: list[Report], kit: Kit, sources: list[str]
         }
         for report in reports
     ]
-    used = list(dict.fromkeys(report.promise for report in reports))
+    used = list(dict.fromkeys([*(report.promise for report in reports), *besides]))
     return _page(
         "index.html",
         site,

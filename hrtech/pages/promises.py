@@ -62,6 +62,17 @@ PROMISES: Final[dict[str, Promise]] = {
             "An interval here states the uncertainty of the estimate, not noise added for privacy.",
         ),
     ),
+    "approved-entity": Promise(
+        "Approved one by one",
+        "This page names somebody. A named person approved exactly what it shows, after a chance to reply was given.",
+        (
+            "Nothing here is protected by numbers: the page is about one entity, and shows what is held against it, on "
+            "what evidence, what else may explain it, and its reply in its own words.",
+            "The approval names a hash of all that is shown. When the evidence changes, or a correction is asked for, "
+            "the approval no longer holds and the page is withdrawn until somebody has looked again.",
+            "Others are not named unless that was approved for them as well. The approval is recorded in the ledger.",
+        ),
+    ),
     "open": Promise(
         "Open or simulated data",
         "These numbers come from data that was public, or simulated, to begin with.",
@@ -108,7 +119,14 @@ def weakest(promises: Sequence[str]) -> str:
     Raises:
         ValueError: There is none to choose from.
     """
-    order = ["restricted", "disclosure-control", "k-anonymity", "differential-privacy", "open"]
+    order = [
+        "restricted",
+        "approved-entity",
+        "disclosure-control",
+        "k-anonymity",
+        "differential-privacy",
+        "open",
+    ]
     return min(promises, key=order.index)
 
 

@@ -1,5 +1,7 @@
 """Each rule of the zones, with the message that the author of a wrong study sees."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -118,6 +120,17 @@ def test_rule_5_scores_about_entities_are_restricted_whatever_they_stand_on():
     register = Node("open/register", zone="public")
     node = Node("open/scores", zone="public", parents=("open/register",), about_entities=True)
     assert "open/scores: rule 5: matches, flags and scores" in problem(register, node)
+
+
+def test_rule_5_a_barrier_may_release_what_is_about_entities_one_by_one():
+    drafts = Node("firms/drafts", zone="restricted", about_entities=True)
+    pages = Node(
+        "firms/pages", zone="released", barrier="disclosure-control", parents=("firms/drafts",), about_entities=True,
+        resources=frozenset({"privacy_ledger"}), code_version="1", one_by_one=True,
+    )  # fmt: skip
+    check_zones([drafts, pages])
+    for changes in ({"one_by_one": False}, {"barrier": "k-anonymity"}, {"zone": "public"}, {"barrier": None}):
+        assert "firms/pages: rule 5: matches, flags and scores" in problem(drafts, replace(pages, **changes))
 
 
 def test_rule_6_publishing_is_an_act():
