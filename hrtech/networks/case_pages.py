@@ -188,7 +188,7 @@ def _entity_page(
     if len(control):
         columns = ["controller_name", "controller_kind", "votes_low", "votes_high", "basis", "via"]
         parts.append(_table(study, "Who can decide", "control", control, columns))
-    parts += [Heading("Reply, correction, decision"), _form(study, entity_id)]
+    parts += [Heading("Reply, correction, decision"), remark_form(study, entity_id)]
     bounds = (
         f" (between {node['risk_low']:.2f} and {node['risk_high']:.2f} over the settings tried)"
         if pd.notna(node.get("risk_low"))
@@ -237,7 +237,8 @@ def _table(study: str, title: str, noun: str, frame: pd.DataFrame, columns: list
     return frame_table(title, shown, headings=_HEADINGS, source_assets=(f"{study}/{noun}",))
 
 
-def _form(study: str, entity_id: str) -> JudgementForm:
+def remark_form(study: str, entity_id: str) -> JudgementForm:
+    """Return the form by which somebody replies, corrects or decides about an entity."""
     return JudgementForm(
         "What is to be said about it?",
         f"/casework/{study}/judgements",

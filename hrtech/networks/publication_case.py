@@ -6,6 +6,7 @@ import pandas as pd
 
 from hrtech.facts import Heading, Part, Report, Text
 from hrtech.facts.frames import frame_table
+from hrtech.networks.case_pages import remark_form
 from hrtech.networks.publication_drafts import report_name, written_report
 
 _STATE = {
@@ -72,6 +73,7 @@ def _page(study: str, row: dict[Any, Any]) -> Report:
     if row["notice"]:
         parts += [Heading("What stands in its place"), *written_report(row["notice"]).parts]
     if row["page"]:
+        parts += [Heading("Reply, correction, decision"), remark_form(study, row["entity_id"])]
         draft = written_report(row["page"])
         parts += [Heading("The page as it would be published"), Text(draft.summary), *draft.parts]
     name = row["name"] or row["entity_id"]

@@ -218,7 +218,7 @@ def network_report(
         counts = [fact for fact in facts if fact.unit in ("firms", "networks")]
         if counts:
             parts.insert(1, _counts(counts))
-        summary = "Who shares contacts and owners with whom, counted; no firm is named."
+        summary = "Who shares contacts and owners with whom, in counts."
         return Report(study, title, summary, "disclosure-control", tuple(parts))
     if (drafts := tables.get("publication_drafts")) is not None:
         parts += publication_section(study, drafts)

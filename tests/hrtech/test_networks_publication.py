@@ -333,6 +333,9 @@ def test_casework_shows_the_draft_as_it_would_be_published_and_what_is_missing(k
     first, unknown = pages.values()
     draft = written_report(frame["page"].iloc[0])
     assert first.parts[-len(draft.parts) :] == draft.parts and first.promise == "restricted"
+    form = next(part for part in first.parts if isinstance(part, JudgementForm))
+    assert form.action == "/casework/firms/judgements" and form.fields[0].value == ONE
+    assert not any(isinstance(part, JudgementForm) for part in unknown.parts)
     assert table(first, "The hash that an approval names").rows == ((frame["evidence"].iloc[0],),)
     assert "Nobody has approved" in table(first, "What is missing").rows[0][0]
     assert "no entity of this id" in table(unknown, "What is missing").rows[0][0]
