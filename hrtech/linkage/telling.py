@@ -137,7 +137,9 @@ def linkage_report(study: str, title: str, facts: Sequence[Fact]) -> Report:
             Heading("How far to trust it"),
             Text(
                 "Precision is the share of joined pairs that are right; recall is the share of true pairs that were "
-                "joined. Estimates come from the match probabilities alone; a measured value needs a known truth."
+                "joined. Estimates come from the match probabilities alone; a measured value needs a known truth. "
+                "Records of one entity that share too little for any rule are beyond an estimate: read estimated "
+                "recall as the most that it can be."
             ),
             FactList(tuple(accuracy)),
         ]
