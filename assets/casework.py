@@ -17,6 +17,7 @@ def add_casework(
     *,
     tables: Sequence[str] = (),
     pages: Callable[..., dict[str, Report]] | None = None,
+    files: str | None = None,
 ) -> None:
     """Add the asset `casework`: pages of the restricted `findings`.
 
@@ -27,6 +28,7 @@ def add_casework(
         tables: Nouns of tables that it shows besides the facts.
         pages: Makes further pages of `(study, **tables)`, address → report; `report` then takes their addresses as
             `pages`.
+        files: Noun of a table of files (`path, media_type, content`) that stand beside the pages.
     """
 
     @assets.asset(
@@ -36,7 +38,7 @@ def add_casework(
             about_entities=True,
         ),
         zone="restricted",
-        inputs={"findings": "findings", **{table: table for table in tables}},
+        inputs={"findings": "findings", **{table: table for table in [*tables, *filter(None, [files])]}},
         settings=[title, list(tables)],
         kinds=("html",),
     )
@@ -44,8 +46,12 @@ def add_casework(
         """Render the study's findings for the data's keepers."""
         facts = facts_from_frame(findings)
         lineage = trace(context.instance, [assets.key(name) for name in ("findings", *tables)])
+        beside = [shown.pop(files)] if files else []
         if pages is None:
-            return render_casework(report(assets.study, title, facts, **shown), findings, lineage)
-        further = pages(assets.study, **shown)
-        first = report(assets.study, title, facts, **shown, pages=frozenset(further))
-        return render_casework(first, findings, lineage, pages=further)
+            first = report(assets.study, title, facts, **shown)
+            rendered = render_casework(first, findings, lineage)
+        else:
+            further = pages(assets.study, **shown)
+            first = report(assets.study, title, facts, **shown, pages=frozenset(further))
+            rendered = render_casework(first, findings, lineage, pages=further)
+        return pd.concat([rendered, *beside], ignore_index=True)

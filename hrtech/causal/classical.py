@@ -38,6 +38,7 @@ class Worlds:
         extra: A further adjuster per column, (n, B), or None.
         cluster: Number of the cluster per row, or None.
         near: Sorted neighbours and squared distances, where they were found before (`neighbours`).
+        start: Coefficients (1, width) from which logistic regressions start; they decide nothing but the time.
         seed: Seed of the folds.
     """
 
@@ -47,6 +48,7 @@ class Worlds:
     extra: np.ndarray | None = None
     cluster: np.ndarray | None = None
     near: tuple[np.ndarray, np.ndarray] | None = None
+    start: np.ndarray | None = None
     seed: int = 1
     _kept: dict = field(default_factory=dict)
 
@@ -63,11 +65,17 @@ class Worlds:
         extra = 1 if self.extra is None else self.extra.shape[1]
         return max(self.treatment.shape[1], self.weights.shape[1], extra)
 
+    @property
+    def logistic(self) -> bool:
+        """Whether the exposure was fitted already."""
+        return "propensity" in self._kept
+
     def fitted(self) -> tuple[np.ndarray, np.ndarray]:
         """Return coefficients and propensities of the exposure; fitted once for all outcomes of these worlds."""
         if "propensity" not in self._kept:
             treatment = _wide(self.treatment, self.number)
-            beta = fit_logistic(self.columns, treatment, self.weights)
+            start = None if self.start is None else np.tile(self.start, (self.number, 1))
+            beta = fit_logistic(self.columns, treatment, self.weights, start)
             self._kept["propensity"] = beta, propensities(self.columns, beta)
         return self._kept["propensity"]
 

@@ -13,7 +13,7 @@ import numpy as np
 P = ParamSpec("P")
 R = TypeVar("R")
 _RIDGE = 1e-6
-_CLIP = 0.01
+CLIP = 0.01
 
 
 def single_threaded(function: Callable[P, R]) -> Callable[P, R]:
@@ -89,7 +89,11 @@ def solve(gram: np.ndarray, moment: np.ndarray) -> np.ndarray:
 
 def logistic(values: np.ndarray) -> np.ndarray:
     """Return 1 / (1 + e⁻ᵛ)."""
-    return np.asarray(1 / (1 + np.exp(-np.clip(values, -35, 35))))
+    out = np.clip(values, -35, 35)
+    np.negative(out, out)
+    np.exp(out, out)
+    out += 1
+    return np.asarray(np.reciprocal(out, out))
 
 
 def fit_logistic(
@@ -128,7 +132,7 @@ def fit_logistic(
 
 def propensities(columns: Columns, beta: np.ndarray) -> np.ndarray:
     """Return the probability of exposure per row and column, kept between .01 and .99."""
-    return np.clip(logistic(columns.predict(beta)), _CLIP, 1 - _CLIP)
+    return np.clip(logistic(columns.predict(beta)), CLIP, 1 - CLIP)
 
 
 def fit_linear(columns: Columns, outcome: np.ndarray, weights: np.ndarray) -> np.ndarray:

@@ -11,9 +11,9 @@ import numpy as np
 import pandas as pd
 
 from hrtech.causal.classical import CLASSICAL, Worlds, estimate_worlds
-from hrtech.causal.columns import single_threaded
+from hrtech.causal.columns import CLIP, single_threaded
 from hrtech.causal.design import Design, make_design
-from hrtech.causal.estimators import ESTIMATORS, Estimate, interval
+from hrtech.causal.estimators import Estimate, estimate, interval
 from hrtech.causal.overlap import check_overlap
 from hrtech.causal.question import EffectError
 from hrtech.causal.specifications import DECISIONS, Specification
@@ -107,11 +107,11 @@ def estimate_curve(frame: pd.DataFrame, specifications: Sequence[Specification])
 def estimate_specification(cell: Cell, one: Specification) -> Estimate:
     """Estimate one specification of a cell."""
     outcome, confidence = cell.outcomes[one.outcome], one.question.confidence
-    if one.estimator not in CLASSICAL:
+    if one.estimator not in CLASSICAL or cell.design.imputed:
         from dataclasses import replace
 
         design = replace(cell.design, outcome=outcome)
-        return ESTIMATORS[one.estimator](design, confidence=confidence, seed=one.question.seed)
+        return estimate(one.estimator, design, confidence=confidence, seed=one.question.seed)
     effect, error = estimate_worlds(one.estimator, cell.worlds, outcome[:, None])
     if not (np.isfinite(effect[0]) and np.isfinite(error[0]) and error[0] > 0):
         raise EffectError(
@@ -154,13 +154,21 @@ def _cell(frame: pd.DataFrame, one: Specification, like: list[Cell]) -> tuple[Ce
             if _same(cell.design, design):
                 cell.outcomes[one.outcome] = design.outcome
                 return cell, ""
-        if one.question.treatment_kind == "yes_no":
+        cell = Cell(design, {one.outcome: design.outcome})
+        if one.question.treatment_kind == "yes_no" and _doubtful(cell, one):
             check_overlap(design, one.question)
     except EffectError as error:
         return None, str(error)
-    cell = Cell(design, {one.outcome: design.outcome})
     like.append(cell)
     return cell, ""
+
+
+def _doubtful(cell: Cell, one: Specification) -> bool:
+    """Whether a logistic regression finds half the extreme propensities that are allowed, so that a look is due."""
+    low, high = one.question.propensity_bounds
+    chance = cell.worlds.fitted()[1][:, 0]
+    extreme = float(((chance < low) | (chance > high)).mean())
+    return low <= CLIP or high >= 1 - CLIP or extreme > one.question.most_extreme / 2
 
 
 def _same(left: Design, right: Design) -> bool:

@@ -97,14 +97,19 @@ def permute_curve(curve: Curve, frame: pd.DataFrame, *, permutations: int = 500,
         values = exposures[cell.specifications[0].exposure]
         part = cell.design.take(kept)
         weights = np.ones((len(kept), 1)) if part.weights is None else part.weights[:, None]
-        observed = Worlds(part.treatment[:, None], part.covariates, weights)
+        whole = len(kept) == cell.design.n
+        near = cell.worlds.near if whole else None
+        observed = Worlds(part.treatment[:, None], part.covariates, weights, near=near)
         found = {
             one.id: _one(one.estimator, cell, one.outcome, kept, observed) for one in cell.specifications
         }
         drawn: dict[str, list[np.ndarray]] = {one.id: [] for one in cell.specifications}
-        for start in range(0, permutations, _BATCH):
-            dealt = values[source[start : start + _BATCH]][:, place[kept]].T
-            worlds = Worlds(np.ascontiguousarray(dealt), part.covariates, weights, near=observed.near)
+        for first in range(0, permutations, _BATCH):
+            dealt = values[source[first : first + _BATCH]][:, place[kept]].T
+            start = observed.fitted()[0] if observed.logistic else None
+            worlds = Worlds(
+                np.ascontiguousarray(dealt), part.covariates, weights, near=observed.near, start=start
+            )
             for one in cell.specifications:
                 drawn[one.id].append(_one(one.estimator, cell, one.outcome, kept, worlds))
         for one in cell.specifications:

@@ -38,7 +38,7 @@ def effect_facts(
     facts = [
         Fact(
             f"{study}/effect",
-            f"{_capital(treatment)} changes {_plain(outcome)} by {{value}} on average.",
+            f"{_capital(treatment)} changes {plain(outcome)} by {{value}} on average.",
             head["estimate"],
             "difference",
             low=head["low"],
@@ -49,7 +49,7 @@ def effect_facts(
         ),
         Fact(
             f"{study}/naive_difference",
-            f"Without adjustment, those with and without {_plain(treatment)} differ by {{value}} in {_plain(outcome)}.",
+            f"Without adjustment, those with and without {plain(treatment)} differ by {{value}} in {plain(outcome)}.",
             head["naive_difference"],
             "difference",
             source_asset=source,
@@ -146,7 +146,7 @@ def effect_report(
     compared = [fact for fact in facts if "/estimate." in fact.fact_id or fact.fact_id in headline[1:2]]
     compared += [fact for fact in facts if fact.fact_id == f"{study}/true_effect"]
     if compared:
-        parts += [Heading("Estimates side by side"), _forest(compared)]
+        parts += [Heading("Estimates side by side"), estimates_chart(compared)]
     tried = [name for name in (f"{study}/refutations_made", f"{study}/refutations_withstood") if name in told]
     if tried:
         parts += [
@@ -180,16 +180,18 @@ def effect_report(
     )
 
 
-def _plain(name: str) -> str:
+def plain(name: str) -> str:
+    """Return a name in words."""
     return name.replace("_", " ").replace("{", "(").replace("}", ")")
 
 
 def _capital(name: str) -> str:
-    plain = _plain(name)
-    return plain[:1].upper() + plain[1:]
+    words = plain(name)
+    return words[:1].upper() + words[1:]
 
 
-def _forest(facts: Sequence[Fact]) -> Chart:
+def estimates_chart(facts: Sequence[Fact]) -> Chart:
+    """Draw estimates beside each other."""
     data = [
         {
             "estimate of": fact.fact_id.split("/")[1].removeprefix("estimate.").replace("_", " "),

@@ -1,0 +1,262 @@
+"""A study as a notebook that runs with this package alone, and its data dictionary; no record of a person in either."""
+
+import csv
+import io
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import fields
+from typing import Any
+
+import pandas as pd
+
+from hrtech.causal.question import ROLES, EffectQuestion
+from hrtech.causal.whole_curve import CurveSettings
+from hrtech.facts.frames import rows
+
+_READ = """\
+# A CSV or Parquet file with the columns of the data dictionary; None: the study's records in the lake of this machine.
+TABLE = None
+
+import pandas as pd
+
+if TABLE is None:
+    from resources.home import hrtech_home
+    from resources.lake import read_table
+
+    records = read_table(hrtech_home(), "restricted", [{study!r}, "records"])
+elif str(TABLE).endswith(".parquet"):
+    records = pd.read_parquet(TABLE)
+else:
+    records = pd.read_csv(TABLE)
+records = records[{columns!r}]
+len(records)"""
+
+_QUESTION = """\
+from hrtech.causal.question import Alternative, Belief, EffectQuestion
+
+question = {question}"""
+
+_ANSWER = """\
+from hrtech.causal import estimate_effect
+
+result = estimate_effect(records, question)
+result.to_frame()[["estimator", "estimate", "low", "high", "n", "verdict"]]"""
+
+_CURVE = """\
+from hrtech.causal.whole_curve import CurveSettings, whole_curve
+
+curve = whole_curve(records, question, {settings})
+curve["specification_curve"].drop(columns=["assumes", "reason"])"""
+
+_REFUTED = """\
+curve["curve_refutations"].groupby("refutation")["verdict"].value_counts().unstack(fill_value=0)"""
+
+_JOINT = """\
+from hrtech.causal.acceptance import acceptance, decision_log
+from hrtech.causal.whole_curve import joint_answers
+
+# decisions that people had made when the notebook was written: specification, decision, who, why
+decisions = {decisions}
+forms = pd.DataFrame(
+    [
+        (str(place), pd.Timestamp(when), who, field, value)
+        for place, (when, who, *said) in enumerate(decisions)
+        for field, value in zip(("specification", "decision", "reason"), said)
+    ],
+    columns=["judgement_id", "judged_at", "judged_by", "field", "value"],
+)
+table = curve["specification_curve"]
+accepted = acceptance(table, curve["curve_refutations"], decision_log(forms, table["specification"]))
+joint_answers(curve["permuted_effects"], accepted, question)"""
+
+_SENSITIVE = """\
+from hrtech.causal.whole_curve import study_sensitivity
+
+hidden = study_sensitivity(records, question, result.to_frame())
+hidden["sensitivity"]"""
+
+_CHART = """\
+from hrtech.causal.effect_charts import curve_chart
+
+# Vega-Lite: JupyterLab draws it
+{{"application/vnd.vegalite.v5+json": curve_chart({study!r}, table, accepted).spec}}"""
+
+_CHECK = """\
+# what the study found when this notebook was written
+stated = {stated}
+found = table.set_index("specification")["estimate"]
+far = [one for one, value in stated.items() if not abs(found.get(one, float("nan")) - value) < 1e-6]
+assert not far, f"these specifications give something else now: {{far}}"
+"all specifications give what the study found\""""
+
+
+def data_dictionary(frame: pd.DataFrame, question: EffectQuestion, roles: Mapping[str, str]) -> pd.DataFrame:
+    """Describe the columns that a study reads, without a value of them.
+
+    Args:
+        frame: The records.
+        question: The question, for what each column is in it.
+        roles: Column → role with which it is read.
+
+    Returns:
+        `column, read_as, part, said_by, rows, blank, different`: `part` is what it is in the question, `different` how
+        many different values there are.
+    """
+    said: dict[str, list[str]] = {}
+    for belief in question.beliefs:
+        said.setdefault(belief.variable, []).append(
+            f"{belief.who or 'somebody'}: {belief.degree}" + (f" ({belief.why})" if belief.why else "")
+        )
+    found = []
+    for name in map(str, frame.columns):
+        values = frame[name]
+        hashable = values.map(lambda value: tuple(value) if isinstance(value, list) else value)
+        found.append(
+            (
+                name,
+                roles.get(name, str(values.dtype)),
+                _part(name, question),
+                "; ".join(said.get(name, [])),
+                len(values),
+                int(values.isna().sum()),
+                int(hashable.nunique()),
+            )
+        )
+    columns = ["column", "read_as", "part", "said_by", "rows", "blank", "different"]
+    texts = ("column", "read_as", "part", "said_by")
+    return pd.DataFrame(found, columns=columns).astype(dict.fromkeys(texts, "str"))
+
+
+def _part(name: str, question: EffectQuestion) -> str:
+    parts = [role.rstrip("s").replace("_", " ") for role in ROLES if name in getattr(question, role)]
+    single = {"exposure": "treatment", "outcome": "outcome", "cluster": "cluster", "weight": "weights"}
+    parts += [words for words, setting in single.items() if getattr(question, setting) == name]
+    parts += ["negative control outcome"] * (name in question.negative_control_outcomes)
+    parts += ["group"] * (name in question.groups)
+    parts += [
+        f"in the definition of {element}"
+        for element in ("treatment", "outcome", "population")
+        if name != getattr(question, element) and name in str(getattr(question, element) or "")
+    ]
+    parts += [f"in the definition '{one.name}'" for one in question.alternatives if name in one.expression]
+    return ", ".join(parts)
+
+
+def notebook(
+    study: str,
+    title: str,
+    question: EffectQuestion,
+    settings: CurveSettings,
+    dictionary: pd.DataFrame,
+    curve: pd.DataFrame,
+    decisions: pd.DataFrame,
+) -> str:
+    """Return the notebook, Jupyter format 4.5 as JSON.
+
+    Args:
+        study: Name of the study.
+        title: Title.
+        question: The question.
+        settings: How the curve was made.
+        dictionary: As `data_dictionary` gives it.
+        curve: The curve's table, whose estimates the last cell compares with.
+        decisions: As `decision_log` gives it.
+    """
+    columns = dictionary["column"].tolist()
+    known = curve[curve["status"] == "estimated"]
+    stated = {str(row["specification"]): round(float(row["estimate"]), 9) for row in rows(known)}
+    made = [
+        (str(row["judged_at"]), row["judged_by"], row["specification"], row["decision"], row["reason"])
+        for row in decisions.astype({"judged_at": "str"}).to_dict("records")
+    ]
+    cells = [
+        _words(
+            f"# {title}\n\n{question.hypothesis}. Exposure `{question.treatment}`, outcome `{question.outcome}`."
+        ),
+        _words(
+            "The records of people are not in this notebook: the next cell reads them. It runs where the package "
+            "`hrtech-dagster` is installed.\n\n" + _markdown(dictionary)
+        ),
+        _code(_READ.format(study=study, columns=columns)),
+        _words("## The question"),
+        _code(_QUESTION.format(question=_call("EffectQuestion", question, EffectQuestion("", "t", "y")))),
+        _words("## The answer of the first estimator"),
+        _code(_ANSWER),
+        _words("## Every specification"),
+        _code(_CURVE.format(settings=_call("CurveSettings", settings, CurveSettings()))),
+        _code(_REFUTED),
+        _words("## One answer of the whole curve"),
+        _code(_JOINT.format(decisions=json.dumps(made, ensure_ascii=False, indent=4))),
+        _words("## What a hidden confounder would do"),
+        _code(_SENSITIVE),
+        _words("## The curve"),
+        _code(_CHART.format(study=study)),
+        _words("## The same as in the study"),
+        _code(_CHECK.format(stated=json.dumps(stated, indent=4))),
+    ]
+    for place, cell in enumerate(cells):
+        cell["id"] = f"cell-{place}"
+    book = {
+        "cells": cells,
+        "metadata": {
+            "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
+            "language_info": {"name": "python"},
+        },
+        "nbformat": 4,
+        "nbformat_minor": 5,
+    }
+    return json.dumps(book, ensure_ascii=False, indent=1)
+
+
+def notebook_files(book: str, dictionary: pd.DataFrame) -> pd.DataFrame:
+    """Return notebook and dictionary as files: `path, media_type, content`."""
+    text = io.StringIO()
+    writer = csv.writer(text)
+    writer.writerow(dictionary.columns)
+    writer.writerows(dictionary.itertuples(index=False))
+    files = [
+        ("notebook.ipynb", "application/x-ipynb+json", book.encode()),
+        ("data_dictionary.csv", "text/csv; charset=utf-8", text.getvalue().encode()),
+    ]
+    return pd.DataFrame(files, columns=["path", "media_type", "content"]).astype(
+        {"path": "str", "media_type": "str"}
+    )
+
+
+def _call(name: str, value: Any, default: Any) -> str:
+    """Write a dataclass as a call with the fields that are not as by default."""
+    given = [
+        f"    {one.name}={getattr(value, one.name)!r},"
+        for one in fields(value)
+        if getattr(value, one.name) != getattr(default, one.name)
+        or one.name in ("hypothesis", "treatment", "outcome")
+    ]
+    return "\n".join([f"{name}(", *given, ")"]) if given else f"{name}()"
+
+
+def _markdown(frame: pd.DataFrame) -> str:
+    heads = [str(name).replace("_", " ") for name in frame.columns]
+    lines = [
+        heads,
+        ["---"] * len(heads),
+        *([str(v).replace("|", "\\|") for v in row] for row in frame.to_numpy()),
+    ]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _words(text: str) -> dict[str, Any]:
+    return {"cell_type": "markdown", "metadata": {}, "source": _lines(text)}
+
+
+def _code(text: str) -> dict[str, Any]:
+    return {
+        "cell_type": "code",
+        "execution_count": None,
+        "metadata": {},
+        "outputs": [],
+        "source": _lines(text),
+    }
+
+
+def _lines(text: str) -> Sequence[str]:
+    return text.splitlines(keepends=True)
