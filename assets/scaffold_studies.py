@@ -278,6 +278,8 @@ class EventScaffolder(_FromFile):
         ]
         named = {word: _named(columns, words) for word, words in PANEL_WORDS.items()}
         event = named["treated"]
+        # the event is read as 0 and 1, whatever the shape of its values suggests
+        columns = [ColumnSpec(c.name, "number") if c.name == event else c for c in columns]
         return (
             head(request.type_name, request.target_path.name, source)
             + EVENT.format(

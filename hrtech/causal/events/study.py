@@ -39,7 +39,7 @@ def study_event(frame: pd.DataFrame, question: EventQuestion) -> EventResult:
             heads.append(_one_outcome(panel, question, outcome, tables))
     adjusted = holm([_number(head["p"]) for head in heads])
     for head, p in zip(heads, adjusted, strict=True):
-        refuted = [row[1] for row in tables["checks"] if row[0] == head["outcome"] and not row[4]]
+        refuted = [row[1] for row in tables["checks"] if row[0] == head["outcome"] and row[4] is False]
         verdict, why = _verdict(head, question, p, refuted)
         tables["effect"].append(
             (
@@ -106,9 +106,9 @@ def _details(blocks: BlockStudy, method: Method, found: Answer, tables: dict[str
     if np.isfinite(conformal):
         tables["checks"].append(
             (
-                blocks.outcome, "conformal test of no effect", found.estimate, conformal, True,
+                blocks.outcome, "conformal test of no effect", found.estimate, conformal, None,
                 f"Exact where shocks are stationary; the smallest p is {1 / len(blocks.windows[0].since):.3f}. "
-                f"Below {alpha:.2g} it speaks for an effect; it is no refutation.",
+                f"Below {alpha:.2g} it speaks for an effect.",
             )
         )  # fmt: skip
 
@@ -125,7 +125,7 @@ def _raw(panel: Panel, outcome: str, tables: dict[str, list[tuple]]) -> None:
             for cohort in panel.cohorts
         ]
     if (~panel.ever).any():
-        lines.append(("mean of units without the event", panel.outcomes[~panel.ever].mean(axis=0)))
+        lines.append(("mean of the others", panel.outcomes[~panel.ever].mean(axis=0)))
     for name, values in lines:
         tables["raw"] += [(outcome, name, str(at), v) for at, v in zip(panel.periods, values, strict=True)]
 
@@ -178,7 +178,7 @@ def _verdict(
     if refuted:
         return "not settled", f"Refuted by: {'; '.join(refuted)}."
     if low <= 0 <= high or p >= 1 - question.confidence:
-        return "not settled", "The interval, with the number of outcomes allowed for, holds no effect."
+        return "not settled", "The interval, with the number of outcomes allowed for, includes 0."
     up = low > 0
     wrong = (question.direction == "increases" and not up) or (question.direction == "decreases" and up)
     if wrong:

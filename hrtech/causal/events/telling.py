@@ -143,7 +143,8 @@ def _times(study: str, head: Mapping, event_time: pd.DataFrame) -> list[Fact]:
 
 def _doubts(study: str, head: Mapping, tables: Mapping[str, pd.DataFrame]) -> list[Fact]:
     key = slug(head["outcome"])
-    checks = tables["checks"].loc[tables["checks"]["outcome"] == head["outcome"]]
+    mine = tables["checks"]["outcome"] == head["outcome"]
+    checks = tables["checks"].loc[mine & tables["checks"]["passed"].notna()]
     facts = [
         Fact(f"{study}/checks_{name}.{key}", words, number, "checks", source_asset=f"{study}/checks")
         for name, words, number in (
