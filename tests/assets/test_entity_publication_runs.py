@@ -16,7 +16,7 @@ FIRMS = {
     "K-100": "Kestrel Works Ltd", "K-200": "Larkspur Holdings", "K-300": "Merlin Stores", "K-400": "Nuthatch Freight",
 }  # fmt: skip
 DISCLOSE = {"population": "people", "purpose": "Tell how many there are", "approvers": ["A reviewer"]}
-READ = ("firms/remarks", "firms/read_entities", "firms/nodes")
+READ = ("firms/remarks", "firms/read_entities", "firms/pattern_flags", "firms/nodes")
 PAGES = ("firms/publication_drafts", "firms/entity_pages", "pages")
 PURPOSE = {"purpose": "Workers should know", "contact": "corrections@example.org"}
 ME = {
