@@ -5,9 +5,10 @@ it claims: PC and GES return a class and are compared with the class of the true
 is compared with the true graph. Ours is chosen by the data: under `non_gaussian` and `nonlinear` it claims directions
 and is compared with the true graph, otherwise with its class. A second line for each type compares everybody with the
 class (a graph is turned into its class first). Each peer runs at the better of two settings: PC at .05 and .01, GES
-with causal-learn's default and with twice its penalty (for discrete data BDeu), DirectLiNGAM cut at .1 and at .2.
+with causal-learn's default and with twice its penalty (for discrete data BDeu), DirectLiNGAM cut at .1 and at .2. The
+target is reached where it is not rejected at 1 %, graph by graph.
 
-Penalties and the shape of the calibration were set on seeds 100 to 111 and 200 to 219; runs use seeds from 1000 on.
+Penalties and the shape of the calibration were set on seeds 100 to 219; runs use seeds from 1000 on.
 `--data FILE` takes a CSV of numbers or texts and tells the graph's edges with their chances instead.
 """
 
@@ -21,6 +22,7 @@ from harness import Figure, arguments, tell  # first: it fixes the threads
 
 # isort: split
 import pandas as pd
+from case_release_judge import not_above
 from causal_discovery_data import KINDS, World, asia, sachs_like, structural
 from scipy.stats import beta
 
@@ -147,6 +149,8 @@ def distances(kind: str, draw: Callable[[int], World], graphs: int, seed: int) -
     chosen = ", ".join(f"{model} {count}" for model, count in models.items())
     for place, words, ours in ((0, "as claimed", own), (1, "all as classes", same)):
         by_peer = {name: float(table[:, place].min()) for name, table in means.items()}
+        settings = {name: int(table[:, place].argmin()) for name, table in means.items()}
+        rivals = {name: [row[settings[name]][place] for row in rows] for name, rows in theirs.items()}
         best = min(by_peer, key=lambda name: by_peer[name])
         told = ", ".join(f"{name} {value:.2f}" for name, value in by_peer.items())
         mean = float(np.mean(ours))
@@ -160,7 +164,7 @@ def distances(kind: str, draw: Callable[[int], World], graphs: int, seed: int) -
             TARGETS["5.10"],
             graphs,
             (round(mean - spread, 3), round(mean + spread, 3)),
-            mean <= 1.1 * by_peer[best],
+            not_above([one - 1.1 * other for one, other in zip(ours, rivals[best], strict=True)], 0.0),
         )
     yield Figure(
         "5.10", f"{kind}: seconds a graph, choice of the model included", round(float(np.median(seconds)), 4), None,

@@ -186,6 +186,8 @@ def _chance(features: Floats, weights: Floats) -> Floats:
 def _fit(features: Floats, right: NDArray[np.bool_], start: Floats) -> Floats:
     """Logistic regression with a ridge towards `start`, by Newton's method."""
     weights = start.astype(float).copy()
+    if not len(features):
+        return weights
     spread = np.maximum((features**2).mean(axis=0), 1e-6)
     ridge = _RIDGE * spread
     for _ in range(100):

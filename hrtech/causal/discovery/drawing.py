@@ -1,4 +1,4 @@
-"""A found graph as a picture: causes to the left of their effects, edges with the chance of their arrow."""
+"""A found graph as a picture: causes to the left of their effects, the chance of each edge as its strength."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -60,7 +60,7 @@ def draw_graph(
         Edge(
             edge.cause,
             edge.effect,
-            f"{100 * edge.chance:.0f} %",
+            "" if edge.directed else "either way",
             directed=edge.directed,
             strength=min(max(edge.chance, 0.0), 1.0),
             details=edge.details,
@@ -118,20 +118,26 @@ def _places(
     for edge in edges:
         near[edge.cause].append(edge.effect)
         near[edge.effect].append(edge.cause)
+    tall = max(map(len, inside.values()))
     height = {
-        name: _spread(place, len(group)) for group in inside.values() for place, name in enumerate(group)
+        name: _at(place, len(group), layer, tall)
+        for layer, group in inside.items()
+        for place, name in enumerate(group)
     }
     for _ in range(8):
-        for group in inside.values():
+        for layer, group in inside.items():
             pull = {
                 name: sum(height[k] for k in near[name]) / len(near[name]) if near[name] else height[name]
                 for name in group
             }
-            group.sort(key=lambda name: (pull[name], name))
-            height |= {name: _spread(place, len(group)) for place, name in enumerate(group)}
-    # every other layer a little lower, so that edges between far layers do not run through nodes
-    return {name: (1.6 * layers[name], height[name] + 0.3 * (layers[name] % 2)) for name in names}
+            ordered = sorted(group, key=lambda name, pull=pull: (pull[name], name))  # type: ignore[misc]
+            height |= {name: _at(place, len(group), layer, tall) for place, name in enumerate(ordered)}
+    return {name: (1.6 * layers[name], height[name]) for name in names}
 
 
-def _spread(place: int, count: int) -> float:
-    return place - (count - 1) / 2
+def _at(place: int, count: int, layer: int, tall: int) -> float:
+    """Height of a place in a layer: spread over the whole, each layer a little higher or lower."""
+    room = max(tall, 4)
+    # golden ratio: no two layers near each other have their nodes at one height
+    shift = 0.6 * room * ((0.618 * layer) % 1 - 0.5) / count
+    return (place + 0.5) / count * room - room / 2 + shift

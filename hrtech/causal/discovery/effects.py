@@ -20,6 +20,8 @@ from hrtech.causal.discovery.knowledge import DiscoveryError
 from hrtech.causal.discovery.models import Model, splines
 from hrtech.causal.discovery.table import Table, Variable
 
+#: Models under which numbers act by curves: where they are assumed, and on shares, which cannot grow by lines.
+CURVED: Final = frozenset({"nonlinear", "mixed"})
 #: Undirected edges at a variable of which every set of directions is tried.
 _MOST_OPEN: Final = 8
 
@@ -74,7 +76,7 @@ def what_if(table: Table, graph: Graph, model: Model, question: WhatIf) -> Answe
     Args:
         table: The variables.
         graph: The class.
-        model: The model; under `nonlinear` numbers act by curves.
+        model: The model; under `nonlinear` and `mixed` numbers act by curves.
         question: The question.
 
     Raises:
@@ -85,7 +87,7 @@ def what_if(table: Table, graph: Graph, model: Model, question: WhatIf) -> Answe
         raise DiscoveryError(
             f"'{question.variable}' is both set and looked at. Name two variables [setting: what_if]"
         )
-    change = _change(table.variables[x], question, curved=model == "nonlinear")
+    change = _change(table.variables[x], question, curved=model in CURVED)
     outcome = _outcome(table.variables[y], question.level)
     found: dict[tuple[int, ...], tuple[float, float]] = {}
     for parents, narrowed in parent_sets(graph, x):
@@ -95,7 +97,7 @@ def what_if(table: Table, graph: Graph, model: Model, question: WhatIf) -> Answe
         if y in parents or not _reaches(narrowed, x, y):
             found[held] = (0.0, 0.0)
         else:
-            found[held] = _adjusted(table, x, held, change, outcome, curved=model == "nonlinear")
+            found[held] = _adjusted(table, x, held, change, outcome, curved=model in CURVED)
     names = table.names
     sets = tuple(tuple(names[k] for k in parents) for parents in found)
     least, most = min(found.values()), max(found.values())

@@ -116,18 +116,20 @@ def _sets(joined: Graph, bounds: Bounds, x: int, y: int, depth: int) -> list[tup
 
 
 def _directed(joined: Graph, parted: dict[tuple[int, int], tuple[int, ...]], bounds: Bounds) -> Graph:
-    """Direct what is known, then colliders, then what follows; a collider that contradicts is left undirected."""
+    """Direct what is known, then colliders, then what follows; a collider that would close a circle is left open."""
     graph = joined & ~(bounds.known & joined).T
-    size = len(graph)
-    for x, y in combinations(range(size), 2):
-        if joined[x, y]:
+    best = oriented(graph)
+    if not is_acyclic(best & ~best.T):
+        best = graph
+    for x, y in combinations(range(len(graph)), 2):
+        if joined[x, y] or (x, y) not in parted:
             continue
-        between = np.flatnonzero(joined[x] & joined[y])
-        for z in between:
-            inside = int(z) in parted.get((x, y), ())
-            if not inside and graph[x, z] and graph[y, z] and (x, y) in parted:
-                tried = graph.copy()
-                tried[z, x] = tried[z, y] = False
-                if is_acyclic(tried):
-                    graph = tried
-    return oriented(graph)
+        for z in np.flatnonzero(joined[x] & joined[y]):
+            if int(z) in parted[x, y] or not (graph[x, z] and graph[y, z]):
+                continue
+            tried = graph.copy()
+            tried[z, x] = tried[z, y] = False
+            whole = oriented(tried)
+            if is_acyclic(whole):
+                graph, best = tried, whole
+    return best

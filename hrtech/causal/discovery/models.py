@@ -31,10 +31,10 @@ MODELS: Final[dict[str, str]] = {
 DIRECTED: Final = frozenset({"non_gaussian", "nonlinear"})
 #: Multiplies log(n) / 2 for each parameter; for `discrete` the equivalent sample size.
 PENALTY: Final[dict[str, float]] = {
-    "discrete": 1.0,
-    "gaussian": 1.5,
-    "non_gaussian": 2.0,
-    "nonlinear": 1.5,
+    "discrete": 2.0,
+    "gaussian": 2.0,
+    "non_gaussian": 2.5,
+    "nonlinear": 1.25,
     "mixed": 1.5,
 }
 SPLINES: Final = 5
@@ -109,7 +109,7 @@ class Prepared:
         kind = {"discrete": BDEU, "non_gaussian": ENTROPY}.get(self.model, BLOCKS)
         return ScoreData(
             kind, n, moments, self._children, self._parents, values, self._codes, counts, self._levels,
-            PENALTY[self.model],
+            PENALTY[self.model], -float(np.log(max(size - 2, 1))) if self.model == "discrete" else 0.0,
         )  # fmt: skip
 
 

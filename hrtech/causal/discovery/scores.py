@@ -47,6 +47,7 @@ class ScoreData:
         counts: Rows with each combination, shape (combinations,).
         levels: Number of levels of each variable, shape (variables,).
         penalty: Multiplies log(n) / 2 for each parameter; the equivalent sample size for BDeu.
+        edge_prior: For BDeu: log-odds of an edge beforehand, added for each parent.
     """
 
     kind: int
@@ -59,6 +60,7 @@ class ScoreData:
     counts: Ints
     levels: Ints
     penalty: float
+    edge_prior: float
 
     @property
     def variables(self) -> int:
@@ -69,7 +71,7 @@ class ScoreData:
         """Return what the compiled functions take, in their order."""
         return (
             self.kind, self.n, self.moments, self.child_columns, self.parent_columns, self.values,
-            self.codes, self.counts, self.levels, self.penalty,
+            self.codes, self.counts, self.levels, self.penalty, self.edge_prior,
         )  # fmt: skip
 
 
@@ -231,18 +233,19 @@ def local_score(
     counts: Ints,
     levels: Ints,
     penalty: float,
+    edge_prior: float,
     child: int,
     parents: int,
 ) -> float:
     """Score of a child given a set of parents (a bit mask)."""
     if kind == 0:
         return block_score(n, moments, child_columns, parent_columns, penalty, child, parents)
-    if kind == 1:
-        return bdeu_score(codes, counts, levels, penalty, child, parents)
     edges = 0
     rest = parents
     while rest:
         rest &= rest - 1
         edges += 1
+    if kind == 1:
+        return bdeu_score(codes, counts, levels, penalty, child, parents) + edge_prior * edges
     residual, spread = residual_of(moments, values, child, parents)
     return -n * (log(spread) + entropy_of(residual)) - 0.5 * penalty * log(n) * edges

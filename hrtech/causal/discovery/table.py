@@ -139,7 +139,7 @@ def _read(
     if pd.api.types.is_datetime64_any_dtype(kind):
         days = (values - pd.Timestamp("2000-01-01")).dt.days.astype("Float64")
         return _floats(days), unknown, None
-    plain = pd.api.types.is_bool_dtype(kind) or pd.api.types.is_string_dtype(kind)
+    plain = pd.api.types.is_bool_dtype(kind) or pd.api.types.is_string_dtype(values[~unknown])
     if not (plain or isinstance(kind, pd.CategoricalDtype)):
         raise DiscoveryError(
             f"'{name}' holds several values a cell or mixed types. Leave it out, or give it the role number or "

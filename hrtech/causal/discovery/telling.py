@@ -220,7 +220,7 @@ def _ends(fact: Fact) -> tuple[str, str, bool]:
 
 def _network(found: Sequence[Fact]) -> Any:
     edges = [
-        DrawnEdge(*_ends(fact), fact.value, fact.statement.replace("{value}", f"{100 * fact.value:.0f} %"))
+        DrawnEdge(*_ends(fact), fact.value, fact.statement.replace("{value}", _percent(fact.value)))
         for fact in found
     ]
     names = list(dict.fromkeys(name for edge in edges for name in (edge.cause, edge.effect)))
@@ -242,7 +242,8 @@ def _bars(found: Sequence[Fact]) -> Chart:
             value_title="chance of being right as drawn",
             number_format=".0%",
         ),
-        "; ".join(f"{row['edge']}: {100 * row['chance']:.0f} %" for row in data) + ".",
+        f"{len(data)} edges, from {data[0]['edge']} ({_percent(data[0]['chance'])}) to {data[-1]['edge']} "
+        f"({_percent(data[-1]['chance'])}). The table lists all.",
         fact_ids=tuple(fact.fact_id for fact in found),
     )
 
@@ -275,6 +276,13 @@ def _pasted(row: dict[str, Any]) -> str:
         f"To ask what {_plain(row['treatment'])} does to {_plain(row['outcome'])}, paste this setting into an "
         f"EffectStudy once you have checked every arrow: `{graph}`"
     )
+
+
+def _percent(chance: float) -> str:
+    """A chance in whole percent; never certain unless it is."""
+    if chance > 0.99:
+        return "100 %" if chance == 1 else "over 99 %"
+    return f"{100 * chance:.0f} %"
 
 
 def _plain(name: object) -> str:
