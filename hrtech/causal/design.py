@@ -3,16 +3,19 @@
 Every row left out is counted. What cannot be estimated is refused here, before any number exists.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 
+from hrtech.causal.encode import FEWEST, Blanks, check_rank, encode, scaled
 from hrtech.causal.expression import evaluate
+from hrtech.causal.missing import completeness_weights, fillings
 from hrtech.causal.question import EffectError, EffectQuestion
+from hrtech.causal.survival import enough_followed, event_free_time
 
-_MOST_LEVELS = 60
-_FEWEST_PER_GROUP = 10
+_FEWEST_CLUSTERS = 10
 
 
 @dataclass(frozen=True)
@@ -28,6 +31,7 @@ class Design:
         weights: Weight per row with mean 1, None where all count the same.
         cluster: Number of the cluster per row, None where rows are independent.
         index: Place in the table that was handed in, per row.
+        imputed: Adjusters with blanks filled, once per filling; empty where nothing was filled.
     """
 
     treatment: np.ndarray
@@ -38,6 +42,7 @@ class Design:
     weights: np.ndarray | None = None
     cluster: np.ndarray | None = None
     index: np.ndarray | None = None
+    imputed: tuple[np.ndarray, ...] = ()
 
     @property
     def n(self) -> int:
@@ -58,7 +63,12 @@ class Design:
             weights=part(self.weights),
             cluster=part(self.cluster),
             index=part(self.index),
+            imputed=tuple(one[rows] for one in self.imputed),
         )
+
+    def filled(self, number: int) -> "Design":
+        """Return the design with one filling of the blanks alone."""
+        return replace(self, covariates=self.imputed[number], imputed=())
 
 
 def make_design(frame: pd.DataFrame, question: EffectQuestion, adjusted: tuple[str, ...]) -> Design:
@@ -74,25 +84,172 @@ def make_design(frame: pd.DataFrame, question: EffectQuestion, adjusted: tuple[s
         asked = evaluate(question.population, frame, setting="population").fillna(False).astype(bool)
         steps.append(("outside the population asked about, or unknown", int((~asked).sum())))
         frame, place = frame.loc[asked], place[asked.to_numpy()]
-    t = _treatment(frame, question)
-    y = _outcome(frame, question)
+    t, y = _treatment(frame, question), _outcome(frame, question)
+    own = {name: _own_column(frame, name, setting) for setting, name in _own_columns(question)}
     known = (t.notna() & y.notna()).to_numpy()
-    steps.append(("exposure or outcome missing", int((~known).sum())))
-    if question.missing == "complete_cases":
-        complete = frame[list(adjusted)].notna().all(axis=1).to_numpy()
+    blank = known & ~_all_known(own.values(), len(frame))
+    if question.missing != "weighting":
+        steps.append(("exposure or outcome missing", int((~known).sum())))
+    if own:
+        steps.append(("weight, cluster or time at risk missing", int(blank.sum())))
+    known = known & ~blank
+    complete = frame[list(adjusted)].notna().all(axis=1).to_numpy()
+    weights = _weights(own, question, frame)
+    if question.missing == "weighting":
+        usable = _all_known(own.values(), len(frame))
+        weights = weights * _complete_weights(frame, question, adjusted, t, y, known & complete, usable)
+        steps.append(
+            (
+                "exposure, outcome or an adjuster missing; the others weigh more",
+                int((usable & ~(known & complete)).sum()),
+            )
+        )
+    elif question.missing == "complete_cases":
         steps.append(("an adjuster missing", int((known & ~complete).sum())))
+    if question.missing in ("weighting", "complete_cases"):
         known = known & complete
+    elif (filled := int((known & ~complete).sum())) or question.missing == "multiple_imputation":
+        steps.append(("kept with an adjuster missing", filled))
     steps.append(("rows used", int(known.sum())))
     treatment, outcome = t[known].to_numpy(float), y[known].to_numpy(float)
-    _check_variation(treatment, outcome, question)
-    columns = [_encode(frame.loc[known, name], name) for name in adjusted]
+    check_variation(treatment, outcome, question)
+    if question.follow_up is not None:
+        outcome = _event_free(treatment, outcome, own[question.follow_up][known].to_numpy(float), question)
+    design = _encoded(frame.loc[known], question, adjusted, treatment, outcome)
+    check_rank(treatment, design.covariates, design.names, question)
+    design = replace(
+        design,
+        rows=pd.DataFrame(steps, columns=["step", "rows"]).astype({"step": "str"}),
+        index=place[known],
+        weights=None
+        if question.weights is None and question.missing != "weighting"
+        else weights[known] / weights[known].mean(),
+        cluster=None
+        if question.cluster is None
+        else np.unique(own[question.cluster][known].astype("str"), return_inverse=True)[1],
+    )
+    if design.cluster is not None and (count := len(np.unique(design.cluster))) < _FEWEST_CLUSTERS:
+        raise EffectError(
+            f"'{question.cluster}' has {count} clusters; at least {_FEWEST_CLUSTERS} are needed for an interval "
+            "[setting: cluster]"
+        )
+    if question.trim is not None:
+        from hrtech.causal.overlap import trimmed
+
+        design = trimmed(design, question)
+    return design
+
+
+def _encoded(
+    frame: pd.DataFrame,
+    question: EffectQuestion,
+    adjusted: tuple[str, ...],
+    treatment: np.ndarray,
+    outcome: np.ndarray,
+) -> Design:
+    """Encode the adjusters, and fill blanks several times where that is asked for."""
+    several = question.missing == "multiple_imputation"
+    blanks: Blanks = "kept" if several else "indicator" if question.missing == "indicator" else "none"
+    columns = [encode(frame[name], name, blanks) for name in adjusted]
     names = tuple(name for block in columns for name, _ in block)
     raw = [values for block in columns for _, values in block]
     covariates = np.column_stack(raw) if raw else np.empty((len(outcome), 0))
-    covariates = _scaled(covariates)
-    _check_rank(treatment, covariates, names, question)
-    rows = pd.DataFrame(steps, columns=["step", "rows"]).astype({"step": "str"})
-    return Design(treatment, outcome, covariates, names, rows, index=place[known])
+    imputed: tuple[np.ndarray, ...] = ()
+    if several and np.isnan(covariates).any():
+        rng = np.random.default_rng(question.seed)
+        table = np.column_stack([treatment, outcome, covariates])
+        imputed = tuple(scaled(one[:, 2:]) for one in fillings(table, question.imputations, rng))
+    return Design(
+        treatment,
+        outcome,
+        imputed[0] if imputed else scaled(covariates),
+        names,
+        pd.DataFrame(),
+        imputed=imputed,
+    )
+
+
+def _own_columns(question: EffectQuestion) -> list[tuple[str, str]]:
+    settings = ("weights", "cluster", "follow_up")
+    return [(setting, name) for setting in settings if (name := getattr(question, setting)) is not None]
+
+
+def _own_column(frame: pd.DataFrame, name: str, setting: str) -> pd.Series:
+    if name not in frame.columns:
+        raise EffectError(f"The table has no column '{name}' [setting: {setting}]")
+    values = frame[name]
+    if setting == "cluster":
+        return values
+    if not pd.api.types.is_numeric_dtype(values.dtype) or (values.dropna() < 0).any():
+        raise EffectError(f"The column '{name}' must hold numbers that are not negative [setting: {setting}]")
+    return values.astype("Float64")
+
+
+def _all_known(columns: Iterable[pd.Series], n: int) -> np.ndarray:
+    known = np.ones(n, dtype=bool)
+    for values in columns:
+        known = known & values.notna().to_numpy()
+    return known
+
+
+def _weights(own: dict[str, pd.Series], question: EffectQuestion, frame: pd.DataFrame) -> np.ndarray:
+    if question.weights is None:
+        return np.ones(len(frame))
+    weights = own[question.weights].to_numpy(float, na_value=0.0)
+    if not weights.sum() > 0:
+        raise EffectError(f"The weights '{question.weights}' are all zero [setting: weights]")
+    return weights
+
+
+def _complete_weights(
+    frame: pd.DataFrame,
+    question: EffectQuestion,
+    adjusted: tuple[str, ...],
+    t: pd.Series,
+    y: pd.Series,
+    complete: np.ndarray,
+    usable: np.ndarray,
+) -> np.ndarray:
+    """Return the weight of complete rows by what is known of all; 1 where nothing is missing."""
+    weights = np.ones(len(frame))
+    if complete[usable].all() or not complete.any():
+        return weights
+    blocks = [
+        np.column_stack(
+            [values for _, values in encode(frame.loc[usable, name], name, "none")] or [usable[usable]]
+        )
+        for name in adjusted
+        if frame.loc[usable, name].notna().all()
+    ]
+    blocks += [each[usable].to_numpy(float)[:, None] for each in (t, y) if each[usable].notna().all()]
+    if not blocks:
+        raise EffectError(
+            "No column is known for all rows, so that nothing says which rows are complete. Use indicator or "
+            "multiple_imputation [setting: missing]"
+        )
+    weights[usable & complete] = completeness_weights(scaled(np.hstack(blocks)), complete[usable])
+    return weights
+
+
+def _event_free(
+    treatment: np.ndarray, event: np.ndarray, time: np.ndarray, question: EffectQuestion
+) -> np.ndarray:
+    """Return pseudo-observations of event-free time, within exposed and unexposed apart."""
+    horizon = float(question.horizon or 0)
+    if not np.isin(event, (0.0, 1.0)).all():
+        raise EffectError(
+            f"The outcome '{question.outcome}' must be a yes or no, whether the event came, where time counts "
+            "[setting: outcome, follow_up]"
+        )
+    found = np.empty(len(time))
+    for level, word in ((1, "exposed"), (0, "unexposed")):
+        arm = treatment == level
+        if not enough_followed(time[arm], event[arm], horizon):
+            raise EffectError(
+                f"Nobody {word} was followed up to the horizon {horizon:g}. Choose an earlier one [setting: horizon]"
+            )
+        found[arm] = event_free_time(time[arm], event[arm], horizon)
+    return found
 
 
 def _treatment(frame: pd.DataFrame, question: EffectQuestion) -> pd.Series:
@@ -101,6 +258,12 @@ def _treatment(frame: pd.DataFrame, question: EffectQuestion) -> pd.Series:
     if name not in frame.columns:
         return evaluate(name, frame, setting="treatment").astype("Float64")
     values = frame[name]
+    if question.treatment_kind == "amount":
+        if pd.api.types.is_numeric_dtype(values.dtype) and not pd.api.types.is_bool_dtype(values.dtype):
+            return values.astype("Float64")
+        raise EffectError(
+            f"The exposure '{name}' holds no numbers, so it is no amount [setting: treatment_kind]"
+        )
     if pd.api.types.is_bool_dtype(values.dtype):
         return values.astype("boolean").astype("Float64")
     if pd.api.types.is_numeric_dtype(values.dtype) and values.dropna().isin([0, 1]).all():
@@ -125,79 +288,32 @@ def _outcome(frame: pd.DataFrame, question: EffectQuestion) -> pd.Series:
     )
 
 
-def _check_variation(treatment: np.ndarray, outcome: np.ndarray, question: EffectQuestion) -> None:
-    for level, word in ((1, "exposed"), (0, "unexposed")):
-        count = int((treatment == level).sum())
-        if count == 0:
+def check_variation(treatment: np.ndarray, outcome: np.ndarray, question: EffectQuestion) -> None:
+    """Refuse an exposure with one level, too few rows in one, and an outcome that is constant.
+
+    Raises:
+        EffectError: One of these.
+    """
+    if question.treatment_kind == "amount":
+        if len(np.unique(treatment)) < 3:
             raise EffectError(
-                f"The exposure '{question.treatment}' has one level only: nobody is {word}. Check its definition "
-                "and the population [setting: treatment, population]"
+                f"The exposure '{question.treatment}' takes fewer than three values, so it is no amount "
+                "[setting: treatment_kind]"
             )
-        if count < _FEWEST_PER_GROUP:
-            raise EffectError(
-                f"Only {count} rows are {word}; at least {_FEWEST_PER_GROUP} are needed. Widen the population "
-                "[setting: population]"
-            )
+    else:
+        for level, word in ((1, "exposed"), (0, "unexposed")):
+            count = int((treatment == level).sum())
+            if count == 0:
+                raise EffectError(
+                    f"The exposure '{question.treatment}' has one level only: nobody is {word}. Check its definition "
+                    "and the population [setting: treatment, population]"
+                )
+            if count < FEWEST:
+                raise EffectError(
+                    f"Only {count} rows are {word}; at least {FEWEST} are needed. Widen the population "
+                    "[setting: population]"
+                )
     if np.ptp(outcome) == 0:
         raise EffectError(
             f"The outcome '{question.outcome}' is constant, so that nothing can change it [setting: outcome]"
-        )
-
-
-def _encode(values: pd.Series, name: str) -> list[tuple[str, np.ndarray]]:
-    """Return columns for one adjuster: a number with an indicator of blanks, or one column per level but the first."""
-    unknown = values.isna().to_numpy()
-    if pd.api.types.is_bool_dtype(values.dtype) or pd.api.types.is_numeric_dtype(values.dtype):
-        numbers = values.astype("Float64").to_numpy(float, na_value=np.nan)
-        if unknown.all():
-            raise EffectError(
-                f"The adjuster '{name}' is blank in every row. Leave it out [setting: confounders]"
-            )
-        block = [(name, np.where(unknown, numbers[~unknown].mean(), numbers))]
-        return [*block, (f"{name} = unknown", unknown.astype(float))] if unknown.any() else block
-    if pd.api.types.is_datetime64_any_dtype(values.dtype):
-        days = (values - pd.Timestamp("2000-01-01")).dt.days
-        return _encode(days.astype("Float64"), name)
-    if not (pd.api.types.is_string_dtype(values.dtype) or isinstance(values.dtype, pd.CategoricalDtype)):
-        raise EffectError(
-            f"The adjuster '{name}' holds several values a cell or mixed types. Make conditions of it, such as "
-            f'contains({name}, "…"), in a column of its own'
-        )
-    texts = values.astype("str").where(~unknown, "unknown")
-    levels = sorted(texts.unique())
-    if len(levels) > _MOST_LEVELS:
-        raise EffectError(
-            f"The adjuster '{name}' has {len(levels)} levels, more than {_MOST_LEVELS}. Group them first"
-        )
-    return [(f"{name} = {level}", (texts == level).to_numpy(float)) for level in levels[1:]]
-
-
-def _scaled(covariates: np.ndarray) -> np.ndarray:
-    spread = covariates.std(axis=0)
-    return (covariates - covariates.mean(axis=0)) / np.where(spread > 0, spread, 1)
-
-
-def _check_rank(
-    treatment: np.ndarray, covariates: np.ndarray, names: tuple[str, ...], question: EffectQuestion
-) -> None:
-    n, width = covariates.shape
-    if n < width + 2 + _FEWEST_PER_GROUP:
-        raise EffectError(
-            f"{n} rows are too few for {width} adjusting columns. Adjust for less, group levels, or widen the "
-            "population"
-        )
-    kept = np.ones((n, 1))
-    for column, name in enumerate(names):
-        wider = np.column_stack([kept, covariates[:, column]])
-        if np.linalg.matrix_rank(wider, tol=1e-8 * np.sqrt(n)) < wider.shape[1]:
-            raise EffectError(
-                f"The adjuster '{name}' is constant or follows exactly from those before it (perfect collinearity). "
-                "Leave one out [setting: confounders]"
-            )
-        kept = wider
-    residual = treatment - kept @ np.linalg.lstsq(kept, treatment, rcond=None)[0]
-    if residual @ residual < 1e-10 * n:
-        raise EffectError(
-            f"The adjusters determine the exposure '{question.treatment}' exactly, so that exposed and "
-            "unexposed cannot be compared (perfect collinearity). Leave one out [setting: confounders]"
         )

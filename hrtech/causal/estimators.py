@@ -1,20 +1,27 @@
 """Average effects with intervals, by name: each estimator starts from the design alone and keeps nothing.
 
-`aipw` stacks flexible learners (`hrtech.causal.doubly_robust`), `double_machine_learning` and `causal_forest` come from
-EconML (`hrtech.causal.machine_learning`).
+The classical ones are those of `hrtech.causal.classical`. `aipw` stacks flexible learners
+(`hrtech.causal.doubly_robust`), `double_machine_learning` and `causal_forest` come from EconML
+(`hrtech.causal.machine_learning`). Where blanks were filled several times, estimates are pooled by Rubin's rules.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Final, Protocol
 
 import numpy as np
 
+from hrtech.causal.classical import effects
 from hrtech.causal.design import Design
+from hrtech.causal.doubly_robust import CLIP, average, score
+from hrtech.causal.missing import pooled
+from hrtech.causal.question import EffectError
 
-_FOLDS = 5
-_CLIP = 0.01
-_RIDGE = 1e-3
+_NOTES: Final = {
+    "linear_regression": "If the effect varies with the adjusters, this is a weighted mean of it, not the plain mean.",
+    "stratification": "Some confounding remains within strata.",
+}
+_PER_UNIT: Final = "The effect of one unit more, if outcome and exposure go together along a straight line."
 
 
 @dataclass(frozen=True)
@@ -40,7 +47,7 @@ class Estimate:
     notes: tuple[str, ...] = ()
 
 
-class Estimates(Protocol):
+class Estimator(Protocol):
     """An estimator."""
 
     def __call__(self, design: Design, *, confidence: float, seed: int) -> Estimate:
@@ -75,105 +82,84 @@ def interval(
 
 
 def estimate(estimator: str, design: Design, *, confidence: float = 0.95, seed: int = 1) -> Estimate:
-    """Estimate by name."""
-    return ESTIMATORS[estimator](design, confidence=confidence, seed=seed)
+    """Estimate by name, over all fillings of blanks where there are several.
 
-
-def _linear_regression(design: Design, *, confidence: float, seed: int) -> Estimate:
-    effect, error = _least_squares(design.treatment, design.outcome, design.covariates)
-    freedom = design.n - design.covariates.shape[1] - 2
-    return interval("linear_regression", effect, error, design, confidence=confidence, freedom=freedom)
-
-
-def _linear_aipw(design: Design, *, confidence: float, seed: int, splits: int = 5) -> Estimate:
-    rng = np.random.default_rng(seed)
-    effect, error = _aipw(design.treatment, design.outcome, design.covariates, rng, splits)
-    return interval("aipw", effect, error, design, confidence=confidence)
-
-
-ESTIMATORS: Final[dict[str, Callable[..., Estimate]]] = {
-    "linear_regression": _linear_regression,
-    "aipw": _linear_aipw,
-}
-
-
-def _least_squares(treatment: np.ndarray, outcome: np.ndarray, covariates: np.ndarray) -> tuple[float, float]:
-    design = np.column_stack([np.ones(len(outcome)), covariates])
-    basis = np.linalg.qr(design)[0]
-    t_left = treatment - basis @ (basis.T @ treatment)
-    y_left = outcome - basis @ (basis.T @ outcome)
-    weight = t_left @ t_left
-    value = t_left @ y_left / weight
-    residual = y_left - value * t_left
-    leverage = (basis**2).sum(axis=1) + t_left**2 / weight
-    variance = (t_left**2 * residual**2 / np.maximum(1 - leverage, 1e-8)).sum() / weight**2
-    return float(value), float(np.sqrt(variance))
-
-
-def propensity(treatment: np.ndarray, covariates: np.ndarray, at: np.ndarray | None = None) -> np.ndarray:
-    """Return the probability of exposure from a logistic regression with a ridge that only steadies it.
-
-    Args:
-        treatment: 0 or 1 per row.
-        covariates: Adjusters of the same rows, scaled.
-        at: Adjusters of the rows to predict for; the same rows where None.
+    Raises:
+        EffectError: The estimator cannot do it with these rows.
     """
-    design = np.column_stack([np.ones(len(treatment)), covariates])
-    penalty = np.diag([0.0] + [_RIDGE] * covariates.shape[1])
-    share = treatment.mean()
-    beta = np.concatenate([[np.log(share / (1 - share))], np.zeros(covariates.shape[1])])
-    for _ in range(50):
-        chance = _logistic(design @ beta)
-        slope = design.T @ (treatment - chance) - penalty @ beta
-        curve = (design * (chance * (1 - chance) + 1e-9)[:, None]).T @ design + penalty
-        step = np.linalg.solve(curve, slope)
-        beta += step * min(1.0, 5.0 / max(np.abs(step).max(), 1e-12))
-        if np.abs(step).max() < 1e-7:
-            break
-    target = design if at is None else np.column_stack([np.ones(len(at)), at])
-    return _logistic(target @ beta)
+    run = ESTIMATORS[estimator]
+    if len(design.imputed) < 2:
+        return run(design, confidence=confidence, seed=seed)
+    found = [
+        run(design.filled(number), confidence=confidence, seed=seed) for number in range(len(design.imputed))
+    ]
+    effect, error, freedom = pooled([each.effect for each in found], [each.std_error for each in found])
+    notes = (*found[0].notes, f"Pooled over {len(found)} fillings of blanks by Rubin's rules.")
+    return interval(estimator, effect, error, design, confidence=confidence, freedom=freedom, notes=notes)
 
 
-def _logistic(values: np.ndarray) -> np.ndarray:
-    return 1 / (1 + np.exp(-np.clip(values, -35, 35)))
-
-
-def _aipw(
-    treatment: np.ndarray, outcome: np.ndarray, covariates: np.ndarray, rng: np.random.Generator, splits: int
-) -> tuple[float, float]:
-    found = np.array([_one_split(treatment, outcome, covariates, rng) for _ in range(splits)])
-    value = float(np.median(found[:, 0]))
-    # the spread over splits is part of the uncertainty
-    return value, float(np.sqrt(np.median(found[:, 1] ** 2 + (found[:, 0] - value) ** 2)))
-
-
-def _one_split(
-    treatment: np.ndarray, outcome: np.ndarray, covariates: np.ndarray, rng: np.random.Generator
-) -> tuple[float, float]:
-    n = len(outcome)
-    fold = np.empty(n, dtype=int)
-    for level in (0, 1):  # every fold holds exposed and unexposed
-        rows = np.flatnonzero(treatment == level)
-        fold[rows] = rng.permutation(len(rows)) % _FOLDS
-    chance, without, with_ = np.empty(n), np.empty(n), np.empty(n)
-    for number in range(_FOLDS):
-        out, rest = fold == number, fold != number
-        chance[out] = propensity(treatment[rest], covariates[rest], covariates[out])
-        for level, target in ((0, without), (1, with_)):
-            rows = rest & (treatment == level)
-            target[out] = _linear_fit(covariates[rows], outcome[rows], covariates[out])
-    chance = np.clip(chance, _CLIP, 1 - _CLIP)
-    influence = (
-        with_
-        - without
-        + treatment * (outcome - with_) / chance
-        - (1 - treatment) * (outcome - without) / (1 - chance)
+def _classical(name: str, design: Design, *, confidence: float, seed: int) -> Estimate:
+    effect, error = effects(
+        name,
+        design.treatment,
+        design.outcome,
+        design.covariates,
+        design.weights,
+        cluster=design.cluster,
+        seed=seed,
     )
-    return float(influence.mean()), float(influence.std(ddof=1) / np.sqrt(n))
+    if not (np.isfinite(effect[0]) and np.isfinite(error[0]) and error[0] > 0):
+        raise EffectError(
+            f"The estimator '{name}' finds no effect with an error in these rows: too few are comparable. Widen the "
+            "population, or leave the estimator out [setting: population, estimators]"
+        )
+    freedom = np.inf
+    if name == "linear_regression":
+        freedom = design.n - design.covariates.shape[1] - 2
+        freedom = freedom if design.cluster is None else len(np.unique(design.cluster)) - 1
+    notes: tuple[str, ...] = (_NOTES[name],) if name in _NOTES else ()
+    if len(np.unique(design.treatment)) > 2:
+        notes = (_PER_UNIT,)
+    if name == "matching" and design.cluster is not None:
+        notes = (*notes, "The interval does not know of clusters; it may be too narrow.")
+    return interval(
+        name, effect[0], error[0], design, confidence=confidence, freedom=float(freedom), notes=notes
+    )
 
 
-def _linear_fit(covariates: np.ndarray, outcome: np.ndarray, at: np.ndarray) -> np.ndarray:
-    design = np.column_stack([np.ones(len(outcome)), covariates])
-    penalty = np.diag([0.0] + [_RIDGE] * covariates.shape[1])
-    beta = np.linalg.solve(design.T @ design + penalty, design.T @ outcome)
-    return np.asarray(np.column_stack([np.ones(len(at)), at]) @ beta)
+def _aipw(design: Design, *, confidence: float, seed: int) -> Estimate:
+    scores = score(design, seed)
+    effect, error, freedom = average(scores, design)
+    clipped = int(((scores.propensity < CLIP) | (scores.propensity > 1 - CLIP)).sum())
+    notes = (
+        (
+            f"{clipped} rows have a propensity beyond {CLIP:g}; it was set to that, and what they would have had "
+            "rests on the outcome model.",
+        )
+        if clipped
+        else ()
+    )
+    return interval("aipw", effect, error, design, confidence=confidence, freedom=freedom, notes=notes)
+
+
+def _double_machine_learning(design: Design, *, confidence: float, seed: int) -> Estimate:
+    from hrtech.causal.machine_learning import double_machine_learning
+
+    effect, error, note = double_machine_learning(design, seed)
+    return interval("double_machine_learning", effect, error, design, confidence=confidence, notes=(note,))
+
+
+def _causal_forest(design: Design, *, confidence: float, seed: int) -> Estimate:
+    from hrtech.causal.machine_learning import causal_forest
+
+    effect, error, note = causal_forest(design, seed)
+    return interval("causal_forest", effect, error, design, confidence=confidence, notes=(note,))
+
+
+ESTIMATORS: Final[dict[str, Estimator]] = {
+    name: partial(_classical, name) for name in ("linear_regression", "ipw", "stratification", "matching")
+} | {
+    "aipw": _aipw,
+    "double_machine_learning": _double_machine_learning,
+    "causal_forest": _causal_forest,
+}
