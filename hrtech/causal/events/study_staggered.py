@@ -81,7 +81,7 @@ class StaggeredStudy:
                     int(self.found.treated[at]), int(self.found.controls[at]),
                 )
             )  # fmt: skip
-        for cohort, period in self.found.missing:
+        for cohort, period in (pair for pair in self.found.missing if pair[1] >= pair[0]):
             tables["rows"].append(
                 (
                     self.outcome, f"units of {periods[cohort]}", "no controls",
