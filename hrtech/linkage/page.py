@@ -77,7 +77,8 @@ def _trust(study: str, facts: Sequence[Fact], tables: Mapping[str, pd.DataFrame]
             "Precision is the share of joined pairs that are right, recall the share of true pairs that were joined. "
             "The model estimates both from its own probabilities; people measure precision when they judge pairs; a "
             "known truth measures both. Where they differ, believe them in the opposite order. Records of one "
-            "entity that share too little for any rule are beyond an estimate: read estimated recall as the most that it can be."
+            "entity that share too little for any rule are beyond an estimate: read estimated recall as the most that "
+            "it can be."
         )
     ]
     if accuracy:
