@@ -31,7 +31,7 @@ FRAME = pd.DataFrame(
         "left_on": ["27/03/2018", "28/03/2018", "29/04/2018", "30/05/2018"] * 8,
     }
 )
-FROM_FILE = ("CaseRelease", "EntityLinkage", "EffectStudy")
+FROM_FILE = ("CaseRelease", "CausalDiscovery", "EntityLinkage", "EffectStudy")
 #: Names that YAML, the names of fields or DuckDB take for something else.
 HOSTILE = (
     "yes",
@@ -246,6 +246,7 @@ def test_drafts_that_read_no_file_load(workspace):
     draft(workspace.root, "MockData", "our_world")
     draft(workspace.root, "CaseRelease", "our_cases")
     draft(workspace.root, "EntityLinkage", "our_links")
+    draft(workspace.root, "CausalDiscovery", "our_graph")
     draft(workspace.root, "EffectStudy", "our_effect")
     fill_in(workspace, "our_effect", treatment="exposure == 'yes'", outcome="outcome")
     workspace.load()
@@ -362,6 +363,7 @@ def test_paths_inside_the_project_are_relative(tmp_path):
     [
         ("CaseRelease", "our_cases", {"source": "nowhere.csv"}, "there is no such file"),
         ("EntityLinkage", "our_links", {"source": "nowhere.csv"}, "there is no such file"),
+        ("CausalDiscovery", "our_graph", {"source": "nowhere.csv"}, "there is no such file"),
         ("EffectStudy", "our_effect", {"source": "nowhere.csv"}, "there is no such file"),
         ("MockData", "Our_World", {}, "cannot name a study"),
         ("CaseRelease", "our_cases", {"form": "python"}, "declared in YAML"),

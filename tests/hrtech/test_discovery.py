@@ -123,7 +123,10 @@ def test_names_are_checked_before_anything_is_read():
     with pytest.raises(DiscoveryError, match="'z' is no category"):
         check_columns(DiscoveryQuestion(variables=("a", "z")), ["a"])
     with pytest.raises(DiscoveryError, match="'z' is asked about"):
-        check_columns(DiscoveryQuestion(variables=("a",), what_if=(WhatIf("a", 0, 1, "z"),)), ["a", "z"])
+        check_columns(
+            DiscoveryQuestion(variables=("a", "b", "c"), what_if=(WhatIf("a", 0, 1, "z"),)),
+            ["a", "b", "c", "z"],
+        )
     with pytest.raises(DiscoveryError, match="'number' is a number, and the model discrete"):
         discover(mixed(), DiscoveryQuestion(model="discrete"))
     with pytest.raises(DiscoveryError, match="'group' is a category, and the model gaussian"):

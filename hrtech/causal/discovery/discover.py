@@ -30,7 +30,7 @@ from hrtech.causal.discovery.models import (
 from hrtech.causal.discovery.proposals import proposals
 from hrtech.causal.discovery.search import best_graph
 from hrtech.causal.discovery.sortability import varsortability
-from hrtech.causal.discovery.table import MissingRule, Table, make_table
+from hrtech.causal.discovery.table import LEAST_VARIABLES, MissingRule, Table, make_table
 
 #: Methods that are compared, for numbers and for tables with categories.
 METHODS: Final[tuple[Method, ...]] = ("best_order", "ges", "pc", "lingam", "notears")
@@ -136,6 +136,11 @@ def check_columns(question: DiscoveryQuestion, columns: Sequence[str]) -> None:
                 f"'{name}' is no category, number or date that is read. Name a column of the source, or give it one of "
                 "these roles [setting: variables]"
             )
+    if len(question.variables) < LEAST_VARIABLES:
+        raise DiscoveryError(
+            f"{len(question.variables)} variables ({', '.join(question.variables)}) are too few: read three or more "
+            "[setting: variables]"
+        )
     for one in question.what_if:
         for name in (one.variable, one.outcome):
             if name not in question.variables:

@@ -17,6 +17,7 @@ from hrtech.causal.discovery.scores import MOST_VARIABLES
 Kind = Literal["number", "category"]
 MissingRule = Literal["complete_cases", "own_level"]
 
+LEAST_VARIABLES = 3
 _MOST_LEVELS = 20
 _FEWEST_ROWS = 30
 
@@ -112,7 +113,7 @@ def _check_names(frame: pd.DataFrame, chosen: list[str]) -> None:
             )
     if twice := sorted({name for name in chosen if chosen.count(name) > 1}):
         raise DiscoveryError(f"'{twice[0]}' is named twice. Name it once [setting: variables]")
-    if len(chosen) < 3:
+    if len(chosen) < LEAST_VARIABLES:
         raise DiscoveryError(
             f"{len(chosen)} variables ({', '.join(chosen)}) are too few: name three or more [setting: variables]"
         )
