@@ -159,7 +159,7 @@ def _checks(assets: StudyAssets) -> None:
         description="Specifications that were refuted or could not be estimated, and whether any is left.",
     )
     def withstand(acceptance: pd.DataFrame) -> dg.AssetCheckResult:
-        counts = acceptance["status"].value_counts()
+        counts = {str(name): int(n) for name, n in acceptance["status"].value_counts().items()}
         refuted = int(acceptance["reason"].str.startswith("refuted by").sum())
         return dg.AssetCheckResult(
             passed=refuted == 0 and counts.get(ACCEPTED, 0) > 0,

@@ -19,14 +19,15 @@ def contributions(table: pd.DataFrame, decisions: Sequence[str] = DECISIONS) -> 
     """Share the spread of the estimates among the decisions.
 
     Args:
-        table: A curve's table; rows without an estimate do not count.
+        table: A curve's table; rows without an estimate do not count. Where outcomes differ, and so may their units,
+            estimates count in standard deviations of their outcome.
         decisions: Columns with the choices.
 
     Returns:
         `decision, share`: shares of the variance, which add up to one with the row `interplay`; largest first. Empty
         where there are fewer than two different estimates.
     """
-    known = table[table["estimate"].notna()]
+    known = comparable(table[table["estimate"].notna()])
     varied = [name for name in decisions if known[name].nunique() > 1]
     empty = pd.DataFrame({"decision": pd.Series(dtype="str"), "share": pd.Series(dtype="float64")})
     if len(known) < 2 or np.ptp(known["estimate"]) == 0 or not varied:
@@ -51,8 +52,11 @@ def contributions(table: pd.DataFrame, decisions: Sequence[str] = DECISIONS) -> 
 
 
 def choice_means(table: pd.DataFrame, decisions: Sequence[str] = DECISIONS) -> pd.DataFrame:
-    """Return `decision, choice, specifications, median, least, greatest` of the estimates under every choice."""
-    known = table[table["estimate"].notna()]
+    """Return `decision, choice, specifications, median, least, greatest` of the estimates under every choice.
+
+    Where outcomes differ, estimates are in standard deviations of their outcome.
+    """
+    known = comparable(table[table["estimate"].notna()])
     rows = [
         (name, str(choice), len(part), part.median(), part.min(), part.max())
         for name in decisions
@@ -61,6 +65,15 @@ def choice_means(table: pd.DataFrame, decisions: Sequence[str] = DECISIONS) -> p
     ]
     columns = ["decision", "choice", "specifications", "median", "least", "greatest"]
     return pd.DataFrame(rows, columns=columns).astype({"decision": "str", "choice": "str"})
+
+
+def comparable(table: pd.DataFrame) -> pd.DataFrame:
+    """Return estimates and intervals in standard deviations where the outcome has several definitions, else as is."""
+    if "standardised" not in table.columns or table["outcome"].nunique() < 2:
+        return table
+    factor = table["standardised"] / table["estimate"]
+    numbers = {name: table[name] * factor for name in ("estimate", "low", "high")}
+    return table.assign(**numbers)
 
 
 def _explained(known: pd.DataFrame, some: Sequence[str]) -> float:

@@ -18,6 +18,8 @@ from hrtech.causal.overlap import check_overlap
 from hrtech.causal.question import EffectError
 from hrtech.causal.specifications import DECISIONS, Specification
 
+_NUMBERS = ("estimate", "standard_error", "low", "high", "standardised")
+
 
 @dataclass
 class Cell:
@@ -50,7 +52,8 @@ class Curve:
 
     Attributes:
         table: One row a specification: `specification`, the decisions, `adjusted, assumes, n, estimate,
-            standard_error, low, high, status, reason`; `status` is `estimated` or `refused`.
+            standard_error, low, high, standardised, status, reason`; `standardised` is the estimate in standard
+            deviations of its outcome, `status` is `estimated` or `refused`.
         cells: The cells of those that were estimated.
         estimates: Estimate by specification id.
     """
@@ -70,10 +73,12 @@ def estimate_curve(frame: pd.DataFrame, specifications: Sequence[Specification])
     """
     cells, refused = _cells(frame, specifications)
     estimates: dict[str, Estimate] = {}
+    deviations: dict[str, float] = {}
     for cell in cells:
         for one in list(cell.specifications):
             try:
                 estimates[one.id] = estimate_specification(cell, one)
+                deviations[one.id] = float(cell.outcomes[one.outcome].std())
             except EffectError as error:
                 refused[one.id] = str(error)
                 cell.specifications.remove(one)
@@ -82,10 +87,11 @@ def estimate_curve(frame: pd.DataFrame, specifications: Sequence[Specification])
         said = (one.id, *(getattr(one, name) for name in DECISIONS), ", ".join(one.adjusted), one.assumes)
         found = estimates.get(one.id)
         if found is None:
-            rows.append((*said, 0, *[np.nan] * 4, "refused", refused[one.id]))
+            rows.append((*said, 0, *[np.nan] * 5, "refused", refused[one.id]))
         else:
             notes = "; ".join(found.notes)
-            numbers = (found.n, found.effect, found.std_error, found.low, found.high)
+            scaled = found.effect / deviations[one.id]
+            numbers = (found.n, found.effect, found.std_error, found.low, found.high, scaled)
             rows.append((*said, *numbers, "estimated", notes))
     texts = ["specification", *DECISIONS, "adjusted", "assumes", "status", "reason"]
     columns = [

@@ -61,10 +61,18 @@ def curve_facts(
     told = [
         ("estimated", "{value} specifications could be estimated.", "specifications"),
         ("accepted", "{value} of them are accepted.", "specifications"),
-        ("median", "The median estimate of the accepted specifications is {value}.", "difference"),
+        (
+            "median",
+            "The median estimate of the accepted specifications of the outcome as first defined is {value}.",
+            "difference",
+        ),
         ("least", "The least is {value}.", "difference"),
         ("greatest", "The greatest is {value}.", "difference"),
-        ("share_expected", "{value} of them lie in the expected direction.", "proportion"),
+        (
+            "share_expected",
+            "{value} of the accepted specifications lie in the expected direction.",
+            "proportion",
+        ),
         ("share_clear", "{value} of them have an interval without zero.", "proportion"),
     ]
     facts = [
@@ -124,7 +132,7 @@ def _against_truth(
     truth: float,
 ) -> list[Fact]:
     accepted = set(acceptance.loc[acceptance["status"] == ACCEPTED, "specification"])
-    kept = curve[curve["specification"].isin(accepted)]
+    kept = curve[curve["specification"].isin(accepted) & (curve["outcome"] == "primary")]
     held = float(((kept["low"] <= truth) & (truth <= kept["high"])).mean())
     return [
         Fact(

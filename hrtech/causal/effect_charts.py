@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 
 from hrtech.causal.acceptance import REJECTED
+from hrtech.causal.contribution import comparable
 from hrtech.causal.specifications import DECISIONS
 from hrtech.facts import Chart
 from hrtech.facts.frames import rows
@@ -15,7 +16,8 @@ from hrtech.pages.theme import BLUE, INK, ORANGE
 def curve_chart(study: str, curve: pd.DataFrame, acceptance: pd.DataFrame) -> Chart:
     """Draw the curve above the decisions; rejected specifications are marked."""
     status = acceptance.set_index("specification")["status"]
-    shown = curve[curve["status"] == "estimated"].copy()
+    shown = comparable(curve[curve["status"] == "estimated"]).copy()
+    unit = "standard deviations" if curve["outcome"].nunique() > 1 else "difference in the outcome"
     shown["counts"] = np.where(shown["specification"].map(status) == REJECTED, "rejected", "accepted")
     varied = [name for name in DECISIONS if shown[name].nunique() > 1] or ["estimator"]
     data = shown[["specification", "estimate", "low", "high", "counts", *varied]].rename(
@@ -32,13 +34,13 @@ def curve_chart(study: str, curve: pd.DataFrame, acceptance: pd.DataFrame) -> Ch
             low="low",
             high="high",
             choices=varied,
-            estimate_title="difference in the outcome",
+            estimate_title=unit,
             number_format=".3~r",
             status="counts",
         ),
         f"{len(shown)} specifications by estimate, from {shown['estimate'].min():.3g} to "
-        f"{shown['estimate'].max():.3g}, median {median:.3g}; below, the choices that made each. The line marks no "
-        "effect. Point at a specification to see it in both parts.",
+        f"{shown['estimate'].max():.3g}, median {median:.3g} ({unit}); below, the choices that made each. The line marks "
+        "no effect. Point at a specification to see it in both parts.",
         source_assets=(f"{study}/specification_curve",),
     )
 

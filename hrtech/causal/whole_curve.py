@@ -111,7 +111,10 @@ def joint_answers(
 
 
 def curve_summary(table: pd.DataFrame, acceptance: pd.DataFrame, direction: str) -> dict[str, float]:
-    """Return counts, median, range and share in the expected direction of the accepted specifications."""
+    """Return counts of specifications and, of the accepted ones, shares in the expected direction and without zero.
+
+    Median, least and greatest are those of the outcome as first defined, because others may have another unit.
+    """
     status = acceptance.set_index("specification")["status"].reindex(table["specification"]).to_numpy()
     kept = table[status == ACCEPTED]
     values = kept["estimate"]
@@ -124,13 +127,10 @@ def curve_summary(table: pd.DataFrame, acceptance: pd.DataFrame, direction: str)
         up = float((values > 0).mean())
         share = {"increases": up, "decreases": 1 - up}.get(direction, max(up, 1 - up))
         clear = float(((kept["low"] > 0) | (kept["high"] < 0)).mean())
-        out |= {
-            "median": float(values.median()),
-            "least": float(values.min()),
-            "greatest": float(values.max()),
-            "share_expected": share,
-            "share_clear": clear,
-        }
+        out |= {"share_expected": share, "share_clear": clear}
+    first = kept.loc[kept["outcome"] == "primary", "estimate"]
+    if len(first):
+        out |= {"median": float(first.median()), "least": float(first.min()), "greatest": float(first.max())}
     return out
 
 
