@@ -17,7 +17,7 @@ import pandas as pd
 
 from hrtech.causal.events.block import METHODS, Block, fit_block
 from hrtech.causal.events.panel import NEVER, Panel
-from hrtech.causal.events.staggered import group_time, overall, simultaneous, summarise
+from hrtech.causal.events.staggered import band, group_time, overall, summarise
 from hrtech.causal.events.sun_abraham import interaction_weighted
 
 PEER, SCRIPT = "event_study", "event_study_peers.py"
@@ -179,7 +179,7 @@ def two_way(panel: Panel) -> float:
 
 def staggered(repetitions: int, seed: int, units: int = 250) -> None:
     """Bias and coverage over simulated worlds."""
-    rows: dict[str, list[tuple[float, float, float]]] = {}
+    rows: dict[str, list[tuple[float, float, float, float]]] = {}
     naive, banded = [], 0
     for repetition in range(repetitions):
         rng = np.random.default_rng([seed, 59, repetition])
@@ -188,24 +188,32 @@ def staggered(repetitions: int, seed: int, units: int = 250) -> None:
             found = group_time(panel, controls)
             one = overall(found, "cohort")
             rows.setdefault(f"callaway_santanna, {controls}", []).append(
-                (float(one.estimate[0]), float(one.std_error[0]), truth)
+                (float(one.estimate[0]), float(one.std_error[0]), truth, quantile(panel))
             )
             if controls == "not_yet_treated":
                 by_time = summarise(found, "event_time")
-                wide = simultaneous(by_time, 0.95, 999, rng) * by_time.std_error
+                wide = band(found, by_time, 0.95, 999, rng)
                 banded += bool((np.abs(by_time.estimate - truth_by_time(by_time.label)) <= wide).all())
         other = interaction_weighted(panel)
         after = other.event_time >= 0
+        truth_after = float(truth_by_time(other.event_time[after]).mean())
         rows.setdefault("sun_abraham", []).append(
-            (other.overall, other.overall_error, float(truth_by_time(other.event_time[after]).mean()))
+            (other.overall, other.overall_error, truth_after, quantile(panel))
         )
         naive.append(two_way(panel) - truth)
     for name, estimates in rows.items():
         values = np.array(estimates)
         _bias(f"bias of {name}", values[:, 0] - values[:, 2], float(np.mean(naive)))
-        covered = np.abs(values[:, 0] - values[:, 2]) <= 1.959964 * values[:, 1]
+        covered = np.abs(values[:, 0] - values[:, 2]) <= values[:, 3] * values[:, 1]
         _coverage(f"coverage of {name}", int(covered.sum()), repetitions)
     _coverage("coverage of the band over all event times", banded, repetitions)
+
+
+def quantile(panel: Panel) -> float:
+    """What a study multiplies the standard error by: t with the units of the smaller side, less one."""
+    from scipy.special import stdtrit
+
+    return float(stdtrit(min(int(panel.ever.sum()), int((~panel.ever).sum())) - 1, 0.975))
 
 
 def _bias(name: str, error: np.ndarray, naive: float) -> None:

@@ -201,6 +201,26 @@ def simultaneous(summary: Summarised, confidence: float, draws: int, rng: np.ran
     return max(pointwise, float(np.quantile(largest, confidence)))
 
 
+def degrees(found: GroupTime, labels: np.ndarray) -> np.ndarray:
+    """Degrees of freedom by event time: units on the smaller side of the comparison, less one; (L,)."""
+    out = np.ones(len(labels))
+    for place, label in enumerate(labels):
+        at = found.event_time == label
+        if at.any():
+            out[place] = max(min(found.treated[at].sum(), found.controls[at].min()) - 1, 1)
+    return out
+
+
+def band(
+    found: GroupTime, summary: Summarised, confidence: float, draws: int, rng: np.random.Generator
+) -> np.ndarray:
+    """Half widths of a band over event times, (L,): the bootstrap's level, with t quantiles where units are few."""
+    from scipy.special import ndtr, stdtrit
+
+    critical = simultaneous(summary, confidence, draws, rng)
+    return stdtrit(degrees(found, summary.label), ndtr(critical)) * summary.std_error
+
+
 def _one(estimate: float, influence: np.ndarray) -> Summarised:
     return Summarised(np.array([-1]), np.array([estimate]), influence[:, None])
 

@@ -10,10 +10,11 @@ from hrtech.causal.events.question import EventQuestion
 from hrtech.causal.events.staggered import (
     GroupTime,
     Summarised,
+    band,
+    degrees,
     group_time,
     lead_means,
     overall,
-    simultaneous,
     summarise,
 )
 from hrtech.causal.events.study_blocks import Answer, answer
@@ -65,11 +66,11 @@ class StaggeredStudy:
         one = overall(self.found, "cohort")
         found = self._tell("callaway_santanna", float(one.estimate[0]), float(one.std_error[0]), tables)
         by_time = summarise(self.found, "event_time")
-        critical = simultaneous(
-            by_time, self.question.confidence, max(self.question.simulations, _BAND), self.rng()
+        wide = band(
+            self.found, by_time, self.question.confidence, max(self.question.simulations, _BAND), self.rng()
         )
         self._event_time(
-            "callaway_santanna", by_time.label, by_time.estimate, by_time.std_error, critical, tables
+            "callaway_santanna", by_time.label, by_time.estimate, by_time.std_error, wide, tables
         )
         errors = np.sqrt((self.found.influence**2).sum(axis=0)) / len(self.found.influence)
         periods = self.panel.periods
@@ -95,7 +96,8 @@ class StaggeredStudy:
         found = interaction_weighted(self.panel, self.question.anticipation)
         told = self._tell("sun_abraham", found.overall, found.overall_error, tables)
         errors = np.sqrt(np.diag(found.covariance))
-        self._event_time("sun_abraham", found.event_time, found.estimate, errors, np.nan, tables)
+        unknown = np.full(len(errors), np.nan)
+        self._event_time("sun_abraham", found.event_time, found.estimate, errors, unknown, tables)
         return told
 
     def _tell(self, name: str, estimate: float, error: float, tables: dict[str, list[tuple]]) -> Answer:
@@ -128,16 +130,17 @@ class StaggeredStudy:
         times: np.ndarray,
         estimates: np.ndarray,
         errors: np.ndarray,
-        critical: float,
+        wide: np.ndarray,
         tables: dict[str, list[tuple]],
     ) -> None:
-        for time, estimate, error in zip(times, estimates, errors, strict=True):
-            one = answer(float(estimate), self._error(float(error)), self.question.confidence, "", self.df)
-            wide = critical * one.std_error
+        for place, df in enumerate(degrees(self.found, times)):
+            error = self._error(float(errors[place]))
+            one = answer(float(estimates[place]), error, self.question.confidence, "", df)
+            half = wide[place] if np.isfinite(error) else np.nan
             tables["event_time"].append(
                 (
-                    self.outcome, name, int(time), one.estimate, one.std_error, one.low, one.high,
-                    one.estimate - wide, one.estimate + wide,
+                    self.outcome, name, int(times[place]), one.estimate, one.std_error, one.low, one.high,
+                    one.estimate - half, one.estimate + half,
                 )
             )  # fmt: skip
 
