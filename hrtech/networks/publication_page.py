@@ -4,8 +4,7 @@ Others are called `entity A`, `owner B` in the order in which the page speaks of
 never stand on a page. Words that come from the records are collected, so that they can be searched for names.
 """
 
-import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -13,33 +12,20 @@ import pandas as pd
 
 from hrtech.facts import Heading, Part, Report, Text
 from hrtech.facts.frames import frame_table
-from hrtech.networks.agreement import CO_BID
-from hrtech.networks.patterns import PATTERNS
 from hrtech.networks.publication import Publication, Rules
-from hrtech.networks.screens_bids import SCREENS
-from hrtech.networks.why import answers, chain
+from hrtech.networks.publication_words import Labels, explanation, link_explanation, on_paths, path_sentences
+from hrtech.networks.why import chain
 
 #: What a page promises to the one whom it names.
 PROMISE: Final = "approved-entity"
 #: Noun of the released table that pages come from.
 NOUN: Final = "entity_pages"
+_SUREST: Final = 0.999
 CAUTION: Final = (
     "This page says why somebody should look. It is **no finding of wrongdoing** and no judgement: flags may be wrong, "
     "links have innocent causes, and a record may be about somebody else. It shows what was approved for publication "
     "about this one entity; others are not named, unless that was approved as well."
 )
-_INNOCENT: Final[Mapping[str, str]] = {
-    "ownership": "Owning a share is lawful and usual; an owner need not know what the company does.",
-    CO_BID: "A joint venture, a region or a speciality makes firms bid together.",
-    "synchronised": "Seasons, deadlines and calls make many act at the same time.",
-    "asynchronous": "A trade has customary steps that one takes after the other.",
-}
-_SHARED: Final = (
-    "Neighbours in one building, an accountant, a formation agent, a former owner or an error of a register give the "
-    "same {}."
-)
-_SCREEN: Final = "screen: "
-_BEGINS: Final = re.compile(r"^[a-z]|(?<=\. )(?:entity|owner)\b")
 
 
 @dataclass(frozen=True)
@@ -82,43 +68,6 @@ class Draft:
     absent: tuple[tuple[str, str], ...]
     unexplained: tuple[str, ...]
     sources: frozenset[str]
-
-
-class Labels:
-    """How entities are called on one page.
-
-    Args:
-        nodes: `entity_id, node_kind`, indexed by id.
-        named: Id → name of those who may be named.
-    """
-
-    def __init__(self, nodes: pd.DataFrame, named: Mapping[str, str]) -> None:
-        self._kind = nodes["node_kind"].to_dict()
-        self._given = dict(named)
-        self._count = 0
-
-    def __call__(self, one: str) -> str:
-        """Return the name of an entity, or what it is called instead."""
-        if one not in self._given:
-            self._given[one] = f"{self._kind.get(one, 'entity')} {_letters(self._count)}"
-            self._count += 1
-        return self._given[one]
-
-
-def explanation(what: str, entry: Publication) -> str:
-    """Return what else may explain a flag or a kind of link; empty where nothing is known of a flag."""
-    if what in entry.explanations:
-        return entry.explanations[what]
-    if what in PATTERNS:
-        return PATTERNS[what].innocent
-    if what.startswith(_SCREEN) and (name := what.removeprefix(_SCREEN)) in SCREENS:
-        return SCREENS[name].innocent
-    return ""
-
-
-def link_explanation(kind: str, entry: Publication) -> str:
-    """Return what else may explain a kind of link."""
-    return entry.explanations.get(kind) or _INNOCENT.get(kind) or _SHARED.format(kind.replace("_", " "))
 
 
 def draft_page(
@@ -318,7 +267,7 @@ class _Page:
         ]
         risk, shown = float(self.node["risk"]), paths.loc[open_paths]
         self.sources |= set(shown["source"].astype("str"))
-        made = self._sentences(shown, others_told)
+        made = path_sentences(me, shown, *self._named_on(on_paths(me, shown), others_told), self.labels)
         rest = risk - float(made["contribution"].sum())
         rows = [*zip(made["sentence"], made["contribution"], strict=True)]
         if len(shown) < len(paths):
@@ -337,49 +286,21 @@ class _Page:
             ),
         ]
 
-    def _sentences(self, paths: pd.DataFrame, others_told: Mapping[str, Sequence[str]]) -> pd.DataFrame:
-        """Say each path with tokens in place of ids, and put what everybody is called in their place."""
-        ids = list(
-            dict.fromkeys(
-                [self.entry.entity_id]
-                + [
-                    one
-                    for via, hops in zip(paths["via"], paths["hops"], strict=True)
-                    if hops
-                    for one in chain(via)[0]
-                ]
-            )
-        )
-        token = {one: f"\ue000{place}\ue001" for place, one in enumerate(ids)}
+    def _named_on(
+        self, ids: Sequence[str], others_told: Mapping[str, Sequence[str]]
+    ) -> tuple[pd.DataFrame, pd.DataFrame]:
+        """Return the links between some entities, and the flags, that may be told."""
         edges, told = self.known.edges, set(self.entry.tell.links)
         edges = edges.loc[edges["source"].isin(ids) & edges["target"].isin(ids)]
         edges = edges.loc[[set(kind.split("+")) <= told for kind in edges["kind"]]]
         for place, text in enumerate(edges["evidence"]):
             self.words[f"paths, evidence of link {place + 1}"] = str(text)
-        others = self.known.red_flags_used
+        flags = self.known.red_flags_used
         may = {one: set(others_told[one]) for one in ids if one in others_told}
         heard = [
-            flag in may.get(one, ()) for one, flag in zip(others["entity_id"], others["flag"], strict=True)
+            flag in may.get(one, ()) for one, flag in zip(flags["entity_id"], flags["flag"], strict=True)
         ]
-        flags = pd.concat([self.told_flags, others.loc[heard]], ignore_index=True)
-        made = answers(
-            pd.DataFrame({"entity_id": list(token.values()), "name": list(token.values())}),
-            edges.assign(source=edges["source"].map(token), target=edges["target"].map(token)),
-            paths.assign(
-                entity_id=token[self.entry.entity_id],
-                source=paths["source"].map(token),
-                via=[_relabelled(str(via), token.__getitem__) for via in paths["via"]],
-            ),
-            [token[self.entry.entity_id]],
-            flags.assign(entity_id=flags["entity_id"].map(token)),
-        )
-        said = []
-        for sentence in made["sentence"]:
-            for one in sorted(token, key=lambda each: sentence.find(token[each])):
-                if token[one] in sentence:
-                    sentence = sentence.replace(token[one], self.labels(one))
-            said.append(_BEGINS.sub(lambda begin: begin[0][0].upper() + begin[0][1:], sentence))
-        return made.assign(sentence=said)
+        return edges, pd.concat([self.told_flags, flags.loc[heard]], ignore_index=True)
 
     def explanations(self) -> list[Part]:
         """Return what else may explain each flag and kind of link that is told."""
@@ -410,7 +331,8 @@ class _Page:
         if self.entry.tell.score and pd.notna(node.get("risk_low")):
             rows.append(("The score, over the settings that were tried", node["risk_low"], node["risk_high"]))
         if (sure := self.known.matched.get(self.entry.entity_id)) is not None:
-            rows.append(("Probability that two registers' records are both this entity", sure, sure))
+            least = min(sure, _SUREST)  # rounding makes nobody certain
+            rows.append(("Probability that two registers' records are both this entity", least, sure))
         parts: list[Part] = [
             Text(
                 "Records were matched by computer. A record may belong to somebody else of the same name or address, a "
@@ -450,25 +372,5 @@ class _Page:
         return [self.table("Why, and whom to write to", pd.DataFrame(rows, columns=["what", "said"]))]
 
 
-def _relabelled(via: str, label: Callable[[str], str]) -> str:
-    """Put labels in place of the ids of a path."""
-    ids, kinds = chain(via)
-    if not kinds:
-        return via
-    return label(ids[0]) + "".join(
-        f" –{kind}– {label(one)}" for kind, one in zip(kinds, ids[1:], strict=True)
-    )
-
-
 def _texts(frame: pd.DataFrame) -> list[str]:
     return [str(name) for name in frame.columns if name != "weight"]
-
-
-def _letters(number: int) -> str:
-    """Name a number in letters: A to Z, then AA."""
-    letters = ""
-    number += 1
-    while number:
-        number, rest = divmod(number - 1, 26)
-        letters = chr(ord("A") + rest) + letters
-    return letters
