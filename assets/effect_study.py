@@ -30,6 +30,7 @@ TABLES = {
     "refutations": "What was done to refute the estimate.",
     "overlap": "How far the exposed and the others can be compared at all.",
     "rows": "What was left out at each step, and how many rows were used.",
+    "groups": "Effects in declared groups, with intervals that hold together.",
 }
 
 

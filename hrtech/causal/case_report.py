@@ -26,8 +26,8 @@ from hrtech.facts.frames import frame_table, rows
 #: Tables that the pages show.
 SHOWN: Final = (
     "acceptance", "balance", "benchmarks", "choices", "contributions", "curve_refutations", "data_dictionary",
-    "decisions", "effect", "estimates", "hidden_bias", "joint_test", "overlap", "permuted_effects", "propensities",
-    "refutations", "rows", "sensitivity", "sensitivity_contour", "specification_curve", "variables",
+    "decisions", "effect", "estimates", "groups", "hidden_bias", "joint_test", "overlap", "permuted_effects",
+    "propensities", "refutations", "rows", "sensitivity", "sensitivity_contour", "specification_curve", "variables",
 )  # fmt: skip
 _HEADLINE: Final = ("effect", "naive_difference", "respondents", "exposed", "unexposed", "true_effect")
 _CURVE: Final = (
@@ -311,11 +311,15 @@ def _joint(study: str, tables: Mapping[str, pd.DataFrame]) -> list[Part]:
 
 
 def _groups(study: str, tables: Mapping[str, pd.DataFrame]) -> list[Part]:
-    if "effects_by_group" not in tables or not len(tables["effects_by_group"]):
+    if not len(tables["groups"]):
         return []
     return [
         Heading("Effects in groups", 3),
-        _table(study, "Effects by declared groups", tables, "effects_by_group"),
+        Text(
+            "Intervals of all groups hold together with the stated probability; *p* asks whether the groups of a "
+            "column differ at all."
+        ),
+        _table(study, "Effects by declared groups", tables, "groups", p_equal="p of equality"),
     ]
 
 

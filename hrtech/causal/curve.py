@@ -94,20 +94,10 @@ def estimate_curve(frame: pd.DataFrame, specifications: Sequence[Specification])
             numbers = (found.n, found.effect, found.std_error, found.low, found.high, scaled)
             rows.append((*said, *numbers, "estimated", notes))
     texts = ["specification", *DECISIONS, "adjusted", "assumes", "status", "reason"]
-    columns = [
-        "specification",
-        *DECISIONS,
-        "adjusted",
-        "assumes",
-        "n",
-        "estimate",
-        "standard_error",
-        "low",
-        "high",
-    ]
-    table = pd.DataFrame(rows, columns=[*columns, "status", "reason"])
-    kinds = {name: "float64" for name in ("estimate", "standard_error", "low", "high")}
-    return Curve(table.astype({name: "str" for name in texts} | kinds | {"n": "int64"}), cells, estimates)
+    columns = ["specification", *DECISIONS, "adjusted", "assumes", "n", *_NUMBERS, "status", "reason"]
+    table = pd.DataFrame(rows, columns=columns)
+    kinds = dict.fromkeys(texts, "str") | dict.fromkeys(_NUMBERS, "float64") | {"n": "int64"}
+    return Curve(table.astype(kinds), cells, estimates)
 
 
 def estimate_specification(cell: Cell, one: Specification) -> Estimate:

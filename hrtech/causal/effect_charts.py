@@ -39,8 +39,8 @@ def curve_chart(study: str, curve: pd.DataFrame, acceptance: pd.DataFrame) -> Ch
             status="counts",
         ),
         f"{len(shown)} specifications by estimate, from {shown['estimate'].min():.3g} to "
-        f"{shown['estimate'].max():.3g}, median {median:.3g} ({unit}); below, the choices that made each. The line marks "
-        "no effect. Point at a specification to see it in both parts.",
+        f"{shown['estimate'].max():.3g}, median {median:.3g} ({unit}); below, the choices that made each. The line "
+        "marks no effect. Point at a specification to see it in both parts.",
         source_assets=(f"{study}/specification_curve",),
     )
 
@@ -105,13 +105,14 @@ def overlap_chart(study: str, propensities: pd.DataFrame) -> Chart:
             "y": {
                 "field": "people",
                 "type": "quantitative",
-                "title": "rows: exposed above, unexposed below",
+                "title": None,
                 "axis": {"labelExpr": "abs(datum.value)"},
             },
             "color": {
                 "field": "group",
                 "type": "nominal",
                 "title": None,
+                "legend": {"offset": 12},
                 "scale": {"domain": ["exposed", "unexposed"], "range": [ORANGE, BLUE]},
             },
             "tooltip": [
@@ -129,7 +130,8 @@ def overlap_chart(study: str, propensities: pd.DataFrame) -> Chart:
     return Chart(
         "Overlap of propensities",
         layered(data, [bar], columns, height=260),
-        f"Estimated chance of exposure of exposed and unexposed rows. {inside:,.0f} of {outside:,.0f} rows lie where "
+        "Rows by their estimated chance of exposure, exposed above and unexposed below. "
+        f"{inside:,.0f} of {outside:,.0f} rows lie where "
         "both are found.",
         source_assets=(f"{study}/propensities",),
     )
@@ -211,7 +213,7 @@ def sensitivity_chart(study: str, contour: pd.DataFrame, benchmarks: pd.DataFram
             "x": {
                 "field": "exposure",
                 "type": "quantitative",
-                "title": "share of the rest of the exposure that it explains (partial R²)",
+                "title": "share of the rest of the exposure that it explains; upwards, of the outcome (partial R²)",
                 "axis": axis,
                 "scale": {"domain": [0, most], "nice": False},
             },
@@ -219,7 +221,7 @@ def sensitivity_chart(study: str, contour: pd.DataFrame, benchmarks: pd.DataFram
             "y": {
                 "field": "outcome",
                 "type": "quantitative",
-                "title": "share of the rest of the outcome",
+                "title": None,
                 "axis": axis,
                 "scale": {"domain": [0, most], "nice": False},
             },
@@ -228,6 +230,7 @@ def sensitivity_chart(study: str, contour: pd.DataFrame, benchmarks: pd.DataFram
                 "field": "left",
                 "type": "quantitative",
                 "title": "effect left",
+                "legend": {"offset": 14},
                 "scale": {
                     "domain": [-reach_colour, 0, reach_colour],
                     "range": [ORANGE, "#ffffff", BLUE],
@@ -304,6 +307,7 @@ def joint_chart(study: str, permuted: pd.DataFrame) -> Chart | None:
                 "field": "from",
                 "type": "quantitative",
                 "title": "median of the curve, in standard deviations",
+                "bin": {"binned": True},
                 "scale": {"zero": False},
             },
             "x2": {"field": "to"},

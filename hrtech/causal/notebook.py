@@ -9,7 +9,8 @@ from typing import Any
 
 import pandas as pd
 
-from hrtech.causal.question import ROLES, EffectQuestion
+from hrtech.causal.expression import columns_named
+from hrtech.causal.question import ROLES, EffectError, EffectQuestion
 from hrtech.causal.whole_curve import CurveSettings
 from hrtech.facts.frames import rows
 
@@ -136,10 +137,19 @@ def _part(name: str, question: EffectQuestion) -> str:
     parts += [
         f"in the definition of {element}"
         for element in ("treatment", "outcome", "population")
-        if name != getattr(question, element) and name in str(getattr(question, element) or "")
+        if name != getattr(question, element) and name in _named(getattr(question, element))
     ]
-    parts += [f"in the definition '{one.name}'" for one in question.alternatives if name in one.expression]
+    parts += [
+        f"in the definition '{one.name}'" for one in question.alternatives if name in _named(one.expression)
+    ]
     return ", ".join(parts)
+
+
+def _named(expression: str | None) -> set[str]:
+    try:
+        return columns_named(expression) if expression else set()
+    except EffectError:
+        return set()
 
 
 def notebook(

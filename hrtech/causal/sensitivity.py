@@ -115,7 +115,7 @@ class Regression:
         bias = self.error * np.sqrt(r2_outcome * r2_exposure / (1 - r2_exposure) * self.freedom)
         estimate = np.sign(self.estimate) * (abs(self.estimate) - bias)
         error = self.error * np.sqrt((1 - r2_outcome) / (1 - r2_exposure) * self.freedom / (self.freedom - 1))
-        return float(estimate), float(error), float(estimate / error) if error > 0 else float("inf")
+        return float(estimate), float(error), float(estimate / error) if error > 0 else float("nan")
 
 
 def regress(design: Design) -> Regression:
