@@ -12,6 +12,7 @@ from assets.scaffold_studies import EventScaffolder
 from assets.source import Source, add_records
 from assets.study import Made, Output, Study, StudyAssets
 from hrtech.causal.events import EventQuestion, study_event
+from hrtech.causal.events.notebook import event_notebook, panel_dictionary
 from hrtech.causal.events.question import (
     Alignment,
     Controls,
@@ -23,6 +24,7 @@ from hrtech.causal.events.question import (
 )
 from hrtech.causal.events.report import SHOWN, event_report
 from hrtech.causal.events.telling import event_facts
+from hrtech.causal.notebook import notebook_files
 from hrtech.facts import facts_to_frame
 
 TABLES = {
@@ -117,7 +119,7 @@ class EventStudy(Study):
     @model_validator(mode="after")
     def _question_exists(self) -> "EventStudy":
         self.question()
-        roles = {column.name: column.role for column in self.source.columns if column.role != "leave_out"}
+        roles = self.roles()
         named = [("unit", self.unit), ("period", self.period), ("per", self.per), ("treated", self.treated)]
         named += [("adopted", self.adopted), *(("outcomes", name) for name in self.outcomes)]
         for setting, name in named:
@@ -130,6 +132,10 @@ class EventStudy(Study):
                     f"'{name}' has the role {roles[name]}. Give it the role number [setting: {setting}]"
                 )
         return self
+
+    def roles(self) -> dict[str, str]:
+        """Return the role of every column that is read."""
+        return {column.name: column.role for column in self.source.columns if column.role != "leave_out"}
 
     def question(self) -> EventQuestion:
         """Return the question as the science knows it."""
@@ -164,8 +170,9 @@ class EventStudy(Study):
         add_records(assets, self.source, context.project_root)
         _answers(assets, self)
         _findings(assets, self)
+        _notebook(assets, self)
         report = partial(event_report, hypothesis=self.hypothesis)
-        add_casework(assets, self.title, report, tables=SHOWN)
+        add_casework(assets, self.title, report, tables=SHOWN, files="notebook")
         if self.disclose is not None:
             add_disclosure(assets, self.disclose, self.title, report)
         return assets.definitions()
@@ -204,3 +211,21 @@ def _findings(assets: StudyAssets, study: EventStudy) -> None:
         """State the findings."""
         planted = None if truth is None else float(truth["effect"].mean())
         return facts_to_frame(event_facts(assets.study, tables, planted))
+
+
+def _notebook(assets: StudyAssets, study: EventStudy) -> None:
+    question, roles = study.question(), study.roles()
+
+    @assets.asset(
+        Output("data_dictionary", "The columns that the study reads, and what each is in the question."),
+        Output("notebook", "The study as a notebook, and its data dictionary: files without a record."),
+        zone="restricted",
+        inputs={"records": "records", "estimates": "estimates"},
+        settings=[question, roles, study.title],
+        kinds=("jupyter",),
+    )
+    def export(context, records: pd.DataFrame, estimates: pd.DataFrame):
+        """Write the notebook."""
+        dictionary = panel_dictionary(records, question, roles)
+        book = event_notebook(assets.study, study.title, question, dictionary, estimates)
+        return {"data_dictionary": dictionary, "notebook": notebook_files(book, dictionary)}

@@ -1,5 +1,7 @@
 """EventStudy through real runs on the small world, and what its settings refuse."""
 
+import json
+
 import pytest
 from studies import WORLD, failures
 
@@ -50,6 +52,16 @@ def test_an_event_is_studied_and_told(project, home):
     for words in ("What would change our mind", "Gap from", "Donors and their weights", "Effect by periods"):
         assert words in page
     assert {name for name in project.stale(defs) if name.startswith("event")} == set()
+    assert "data_dictionary.csv" in set(pages["path"])
+    book = json.loads(bytes(pages.set_index("path").loc["notebook.ipynb", "content"]))
+    code = ["".join(cell["source"]) for cell in book["cells"] if cell["cell_type"] == "code"]
+    names: dict = {}
+    for cell in code:
+        exec(compile(cell, "notebook", "exec"), names)  # the last cell compares with what the study found
+    assert names["found"].loc[("reports", "synthetic_did")] == pytest.approx(effect.loc[0, "estimate"])
+    broken = code[-1].replace("stated = [", "stated = [['reports', 'synthetic_did', 0.0],", 1)
+    with pytest.raises(AssertionError, match="give something else"):
+        exec(compile(broken, "notebook", "exec"), names)
 
 
 @pytest.mark.parametrize(
