@@ -140,6 +140,13 @@ def _range(least: int, most: int) -> str:
     return f"{least}" if least == most else f"{least} to {most}"
 
 
+def _one_in(chance: float) -> str:
+    """Return the number that a chance is one in, to two digits."""
+    if chance < 1e-9:
+        return "more than a billion"
+    return f"{float(f'{1 / chance:.2g}'):,.0f}"
+
+
 def co_bid_table(bids: CoBids, ids: pd.Index, strata: pd.Index) -> pd.DataFrame:
     """Name the firms and categories of co-bids and put each in words.
 
@@ -150,7 +157,7 @@ def co_bid_table(bids: CoBids, ids: pd.Index, strata: pd.Index) -> pd.DataFrame:
     pairs = bids.pairs
     evidence = [
         f"bid together in {met} of {held} tenders of {where}, having bid for {one} and {other}: by chance one pair in "
-        f"{1 / max(p, 1e-300):,.3g}" + ("" if np.isnan(close) else _closeness(spread, close))
+        f"{_one_in(p)}" + ("" if np.isnan(close) else _closeness(spread, close))
         for met, held, where, one, other, p, spread, close in zip(
             pairs["together"],
             pairs["tenders"],
