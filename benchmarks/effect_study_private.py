@@ -21,7 +21,7 @@ from hrtech.privacy.discrete_noise import OpenDPNoise, scale_for
 ADJUSTERS = ("a", "b", "c")
 _QUESTION = EffectQuestion("", "t", "y", confounders=ADJUSTERS)
 _ROWS = 4_000
-_RHO = {"ρ = .2": 0.2, "ρ = .05": 0.05, "ρ = .005": 0.005}
+_RHO = {"ρ = 2": 2.0, "ρ = .05": 0.05, "ρ = .005": 0.005}
 _TARGET = ".93–.97, or refused"
 _ALPHA = 0.01
 

@@ -100,7 +100,10 @@ def _answer(frame: pd.DataFrame, question: EffectQuestion, identified: Identifie
         balanced = balance(design, chance)
     else:
         overlap = _left_to_vary(design, question)
-        balanced = balance(design.take(np.zeros(0, dtype=int)), np.zeros(0)).iloc[:0]
+        # no weights balance an amount
+        balanced = pd.DataFrame(
+            {"variable": pd.Series([], dtype="str"), "smd_before": [], "smd_after": []}
+        ).astype({"smd_before": "float64", "smd_after": "float64"})
     rng = np.random.default_rng(question.seed)
     found = {
         name: estimate(name, design, confidence=question.confidence, seed=question.seed)
