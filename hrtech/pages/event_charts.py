@@ -3,8 +3,19 @@
 Paths over dates are `hrtech.pages.charts.timeline`.
 """
 
+from typing import Final
+
 from hrtech.pages.chart_pieces import Rows, Spec, amount, layered, line_at, on_hover, table_columns
 from hrtech.pages.theme import BLUE, MUTED
+
+#: Names of many lines in rows, whole.
+_LEGEND: Final = {
+    "symbolType": "stroke",
+    "symbolStrokeWidth": 3,
+    "columns": 3,
+    "labelLimit": 220,
+    "offset": 30,
+}
 
 
 def coefficients(
@@ -102,7 +113,7 @@ def numbered(
         "scale": {"zero": False, "nice": False},
         "axis": {"grid": False, "format": "d", "tickMinStep": 1},
     }
-    colour = {"color": {"field": series, "type": "nominal", "sort": None, "legend": {"symbolType": "stroke"}}}
+    colour = {"color": {"field": series, "type": "nominal", "sort": None, "legend": _LEGEND}}
     layers: list[Spec] = []
     if low and high:
         band = {"y": {"field": low, "type": "quantitative"}, "y2": {"field": high}}
@@ -115,12 +126,12 @@ def numbered(
     height_of = amount(value, value_title, number_format, zero=False)
     layers.append({"mark": line, "encoding": {"x": x, "y": height_of, "tooltip": tooltip, **colour}})
     if event is not None:
+        here = {"data": {"values": [{"at": event, "words": "event"}]}}
+        at = {"x": {"field": "at", "type": "quantitative"}}
         layers.append(
-            {
-                "data": {"values": [{"at": event}]},
-                "mark": {"type": "rule", "color": MUTED, "strokeDash": [4, 3]},
-                "encoding": {"x": {"field": "at", "type": "quantitative"}},
-            }
+            {**here, "mark": {"type": "rule", "color": MUTED, "strokeDash": [4, 3]}, "encoding": at}
         )
+        words = {"type": "text", "align": "left", "baseline": "top", "dx": 6, "dy": 4, "color": MUTED, "y": 0}
+        layers.append({**here, "mark": words, "encoding": {**at, "text": {"field": "words"}}})
     columns = [[series, series], *table_columns((time, time_title), (value, value_title), low, high)]
     return layered(data, layers, columns, height=height)

@@ -149,19 +149,18 @@ def weights_chart(study: str, weights: pd.DataFrame) -> list[Chart]:
 
 
 def _lines(data: list[dict], event: str | None, value: str, title: str, *, band: bool = False) -> dict:
-    """Lines over time: dates and years on a time axis, other numbers on a plain one."""
+    """Lines over time: dates on a time axis, years and other numbers on a plain one."""
     periods = [str(row["period"]) for row in data]
     low, high = ("placebo_low", "placebo_high") if band else (None, None)
-    if all(period.isdigit() and len(period) == 4 for period in periods) or "-" in periods[0][1:]:
-        dated = [{**row, "period": _date(str(row["period"]))} for row in data]
+    if "-" in periods[0][1:]:
         return charts.timeline(
-            dated,
+            data,
             time="period",
             value=value,
             low=low,
             high=high,
             series="series",
-            event=_date(event) if event else None,
+            event=event,
             event_label="event",
             time_title="period",
             value_title=title,
@@ -179,7 +178,3 @@ def _lines(data: list[dict], event: str | None, value: str, title: str, *, band:
         time_title="period",
         value_title=title,
     )
-
-
-def _date(period: str) -> str:
-    return f"{period}-01-01" if len(period) == 4 else period

@@ -22,6 +22,9 @@ SHOWN = (
     "checks", "leave_one_out", "honest", "rows",
 )  # fmt: skip
 
+_MOST_ROWS = 40
+_MOST_COHORTS = 3
+
 DOUBT = (
     "A placebo in time moves the event to when nothing happened; a placebo in space gives it to units that never had "
     "it; leaving a donor out asks whether one unit decides; leads ask whether trends were parallel before. An effect "
@@ -104,12 +107,22 @@ def _charts(
         if "raw" in mine:
             parts.append(raw_chart(study, mine["raw"], mine.get("series")))
         if "series" in mine:
-            for cohort in dict.fromkeys(mine["series"]["cohort"]):
+            for cohort in _largest(mine):
                 one = mine["series"].loc[mine["series"]["cohort"] == cohort]
                 parts += [path_chart(study, one), gap_chart(study, one)]
         if "weights" in mine:
             parts += weights_chart(study, mine["weights"])
     return parts
+
+
+def _largest(mine: dict[str, pd.DataFrame]) -> list[str]:
+    """Cohorts with the most units, in their order; a chart of each of many would drown the reader."""
+    cohorts = list(dict.fromkeys(mine["series"]["cohort"]))
+    if len(cohorts) <= _MOST_COHORTS or "unit_effects" not in mine:
+        return cohorts[:_MOST_COHORTS]
+    sizes = mine["unit_effects"]["adopted"].value_counts()
+    chosen = sorted(cohorts, key=lambda cohort: -int(sizes.get(cohort, 0)))[:_MOST_COHORTS]
+    return [cohort for cohort in cohorts if cohort in chosen]
 
 
 def _doubts(study: str, key: str, told: dict[str, Fact]) -> list:
@@ -134,7 +147,14 @@ def _tables(study: str, tables: dict[str, pd.DataFrame]) -> list:
         ("rows", "Units left out and cells filled in"),
     )
     return [
-        frame_table(words, _short(name, tables[name]), source_assets=(f"{study}/{name}",))
+        frame_table(
+            words,
+            _short(name, tables[name]).head(_MOST_ROWS),
+            source_assets=(f"{study}/{name}",),
+            description=f"The first {_MOST_ROWS} of {len(tables[name])} rows."
+            if len(tables[name]) > _MOST_ROWS
+            else "",
+        )
         for name, words in named
         if name in tables and len(tables[name])
     ]

@@ -119,7 +119,7 @@ def _raw(panel: Panel, outcome: str, tables: dict[str, list[tuple]]) -> None:
     if len(lines) > _DRAWN_UNITS:
         lines = [
             (
-                f"mean of {int((panel.adopted == cohort).sum())} units from {panel.periods[cohort]}",
+                f"from {panel.periods[cohort]} ({int((panel.adopted == cohort).sum())} units)",
                 panel.outcomes[panel.adopted == cohort].mean(axis=0),
             )
             for cohort in panel.cohorts

@@ -182,6 +182,6 @@ def name_of(estimator: str) -> str:
         "synthetic_did": "synthetic difference-in-differences",
         "difference_in_differences": "difference-in-differences",
         "synthetic_control": "synthetic control",
-        "callaway_santanna": "Callaway and Sant'Anna's group-time effects",
-        "sun_abraham": "Sun and Abraham's interaction weighting",
+        "callaway_santanna": "Callaway–Sant'Anna",
+        "sun_abraham": "Sun–Abraham",
     }[estimator]
