@@ -16,6 +16,7 @@ from assets.study import Made, Output, Study, StudyAssets
 from hrtech.causal import EffectError, EffectQuestion, columns_named, estimate_effect
 from hrtech.causal.case_report import SHOWN, case_report, specification_pages
 from hrtech.causal.curve_telling import curve_facts
+from hrtech.causal.private import refuse_synthetic_records
 from hrtech.causal.question import Direction, Estimator, Kind, Missing
 from hrtech.causal.refute import GRID
 from hrtech.causal.telling import effect_facts, effect_report
@@ -167,8 +168,10 @@ class EffectStudy(Study):
         """Refuse an exposure, an outcome or a population that the declared columns cannot give.
 
         Raises:
-            EffectError: It names no column that is read, or a column alone that holds no numbers.
+            EffectError: It names no column that is read, or a column alone that holds no numbers; or the source holds
+                synthetic records.
         """
+        refuse_synthetic_records(self.source.asset)
         roles = self.roles()
         for setting in ("treatment", "outcome", "population"):
             text = getattr(self, setting)

@@ -26,6 +26,25 @@ _FEWEST = 20.0
 _FEWEST_RELEASES = 3
 
 
+_FROM_A_MODEL = (
+    "Private records that were drawn from a fitted model carry no interval: nobody knows how far the model is from the "
+    "records."
+)
+
+
+def refuse_synthetic_records(asset: str | None) -> None:
+    """Refuse the synthetic records of a release as the records of a study.
+
+    Raises:
+        EffectError: The asset is one of synthetic records.
+    """
+    if asset is not None and asset.split("/")[-1] == "synthetic_records":
+        raise EffectError(
+            f"{_FROM_A_MODEL} Ask the keepers of the records to run this study on them, or use released counts "
+            "(hrtech.causal.private) [setting: source]"
+        )
+
+
 def private_effect(
     releases: Sequence[pd.DataFrame],
     question: EffectQuestion,
@@ -98,8 +117,7 @@ def _check(
             )
         if COUNT not in table.columns:
             raise EffectError(
-                "Private records that were drawn from a fitted model carry no interval: nobody knows how far the model "
-                f"is from the records. Use released counts, with a column '{COUNT}' [setting: source]"
+                f"{_FROM_A_MODEL} Use released counts, with a column '{COUNT}' [setting: source]"
             )
         if not set(table[question.treatment].unique()) <= {0, 1}:
             raise EffectError(

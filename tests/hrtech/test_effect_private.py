@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from hrtech.causal import EffectError, EffectQuestion
-from hrtech.causal.private import private_effect
+from hrtech.causal.private import private_effect, refuse_synthetic_records
 
 QUESTION = EffectQuestion("", "t", "y", confounders=("a", "b"))
 GRID = pd.MultiIndex.from_product([range(2), range(3), (0, 1), (0, 1)], names=["a", "b", "t", "y"]).to_frame(
@@ -81,3 +81,10 @@ def test_shared_noise_needs_several_releases_and_counts_know_no_clusters():
         private_effect([table], replace(QUESTION, cluster="home"), ("a", "b"))
     with pytest.raises(EffectError, match="No release"):
         private_effect([], QUESTION, ("a", "b"))
+
+
+def test_synthetic_records_are_no_source():
+    with pytest.raises(EffectError, match="drawn from a fitted model"):
+        refuse_synthetic_records("cases/synthetic_records")
+    refuse_synthetic_records("cases/records")
+    refuse_synthetic_records(None)
