@@ -11,6 +11,7 @@ from typing import Any, Final
 
 import numpy as np
 import pandas as pd
+from threadpoolctl import threadpool_limits
 
 from hrtech.networks.pairs import Floats
 
@@ -35,9 +36,11 @@ def layout(nodes: pd.DataFrame, edges: pd.DataFrame, seed: int = 1) -> pd.DataFr
     """
     graph = _graph(nodes, edges)
     groups = _groups(nodes, graph)
-    drawn = [
-        _drawn(graph, sorted(part["entity_id"]), groups, seed) for _, part in nodes.groupby("network_id")
-    ]
+    # threads cost more than they give on matrices as small as these
+    with threadpool_limits(1):
+        drawn = [
+            _drawn(graph, sorted(part["entity_id"]), groups, seed) for _, part in nodes.groupby("network_id")
+        ]
     places: dict[str, tuple[float, float]] = {}
     drawn.sort(key=lambda one: (-len(one), min(one)))
     widths = [_width(one) for one in drawn]
