@@ -60,8 +60,10 @@ def test_what_contradicts_itself_does_not_load(project, settings, words):
 def test_a_graph_is_found_told_and_proposed(project, home):
     project.study("world", "MockData", **WORLD)
     project.study("graph", "CausalDiscovery", **GRAPH)
+    project.study("pages", "EvidenceSite", simulated=True, summary="What was found.", studies=["graph"])
+    project.approve("pages", standing="simulated")
     defs = project.load()
-    result = project.run("world/questionnaire", "graph", defs=defs)
+    result = project.run("world/questionnaire", "graph", "pages", defs=defs)
     assert result.success, failures(result)
     made = materialised(result)
     assert {f"graph/{noun}" for noun in (*TABLES, "findings", "casework", "facts", "report")} <= set(made)
@@ -77,6 +79,7 @@ def test_a_graph_is_found_told_and_proposed(project, home):
     told = read_table(home, "released", ("graph", "facts"))
     assert (told["fact_id"] == "graph/what_if_1").any()
     assert {name for name in project.stale(defs) if name.startswith("graph")} == set()
+    assert "<svg" in "".join(path.read_text() for path in (home / "site").rglob("*.html"))
     pages = read_table(home, "restricted", ("graph", "casework"))
     assert "index.html" in set(pages["path"])
 

@@ -13,7 +13,7 @@ from hrtech.facts.frames import rows as rows_of
 from hrtech.pages import charts
 
 ASSUMED: Final = (
-    "**What is assumed:** no hidden common cause of two variables, no circles, rows independent of each other and no "
+    "**What is assumed:** no hidden common cause, no circles, rows independent of each other and no "
     "selection on a common effect. Where one of these fails, an arrow may be wrong though its chance is high. The "
     "chances are calibrated on simulated tables of the same size and type in which all of them hold. This graph is a "
     "hypothesis for an effect study, not knowledge."
