@@ -1,10 +1,16 @@
 """EventStudy through real runs on the small world, and what its settings refuse."""
 
 import json
+import re
+from pathlib import Path
 
+import pandas as pd
 import pytest
+import yaml
+from dagster.components.component_scaffolding import scaffold_object
 from studies import WORLD, failures
 
+from hrtech_dagster.load_errors import StudyError
 from resources.lake import read_table
 
 DISCLOSE = {"population": "people", "purpose": "Tell what was found", "approvers": ["A reviewer"]}
@@ -88,3 +94,39 @@ def test_a_panel_that_cannot_be_studied_fails_with_the_mend(project):
     )
     assert not result.success
     assert "No unit comes under the event within the panel" in str(failures(result))
+
+
+def panel_file(folder):
+    years = range(2000, 2010)
+    rows = [
+        (f"r{at}", year, at + 0.1 * year, int(at == 3 and year > 2006)) for at in range(4) for year in years
+    ]
+    path = folder / "panel.csv"
+    pd.DataFrame(rows, columns=["region", "year", "reports", "treated"]).to_csv(path, index=False)
+    return path
+
+
+def test_a_draft_names_the_parts_of_a_panel_and_asks_for_the_outcome(project):
+    project.population("our_people")
+    folder = project.root / "defs" / "our_event"
+    source = {"source": str(panel_file(project.folder))}
+    scaffold_object(folder, "assets.EventStudy", json.dumps(source), "yaml", project.root)
+    path = folder / "defs.yaml"
+    text = path.read_text(encoding="utf-8")
+    drafted = yaml.safe_load(text)["attributes"]
+    assert (drafted["unit"], drafted["period"], drafted["treated"]) == ("region", "year", "treated")
+    roles = {column["name"]: column["role"] for column in drafted["source"]["columns"]}
+    assert roles["treated"] == "number" and roles["year"] == "number"
+    with pytest.raises(StudyError, match="setting: outcomes"):
+        project.load()
+    path.write_text(text.replace('["name a column of numbers"]', "[reports]"), encoding="utf-8")
+    project.load()
+
+
+def test_the_examples_of_the_documentation_load(project):
+    text = (Path(__file__).parents[2] / "docs" / "event_study.md").read_text(encoding="utf-8")
+    blocks = [block for block in re.findall(r"```yaml\n(.*?)```", text, re.S) if block.startswith("type:")]
+    assert len(blocks) == 2
+    for place, block in enumerate(blocks):
+        project.study(f"example_{place}", "EventStudy", **yaml.safe_load(block)["attributes"])
+    project.load()

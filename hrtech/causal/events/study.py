@@ -175,10 +175,13 @@ def _verdict(
     low, high = _number(head["low"]), _number(head["high"])
     if not np.isfinite(low):
         return "not settled", "No procedure gives an interval here: too few units."
-    if refuted:
-        return "not settled", f"Refuted by: {'; '.join(refuted)}."
+    reasons = []
     if low <= 0 <= high or p >= 1 - question.confidence:
-        return "not settled", "The interval, with the number of outcomes allowed for, includes 0."
+        reasons.append("The interval, with the number of outcomes allowed for, includes 0.")
+    if refuted:
+        reasons.append(f"Refuted by: {'; '.join(refuted)}.")
+    if reasons:
+        return "not settled", " ".join(reasons)
     up = low > 0
     wrong = (question.direction == "increases" and not up) or (question.direction == "decreases" and up)
     if wrong:
