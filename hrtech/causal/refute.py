@@ -4,11 +4,11 @@ What a simulation should not change (the estimate), or should show (no effect of
 three quarters of a standard error, with the simulation error counted against it: |mean − expected| + 1.645 · sd / √B ≤
 .75 · max(standard error, sd of the simulations). Fewer simulations therefore make it harder to pass. Matching on a
 column of noise besides exchanges most matches, which alone moves an estimate by some .6 standard errors; there 1.5
-standard errors are allowed. In the bootstrap,
-the spread of the estimates may besides not surely exceed the stated standard error twice over: its upper 95 % limit is
-compared. Fewer than 20 simulations, simulations that all give the same, and ones that give no number judge nothing.
-`p` is the share of simulations at least as far from their mean as the expected value is, (1 + count) / (1 + B); it is
-never 0 and decides nothing.
+standard errors are allowed. In the bootstrap, the central 90 % of the estimates may besides not be wider than twice
+what the stated standard error says, at the upper 95 % limit of that width; a single resample in which arms part decides
+nothing. Fewer than 20 simulations, simulations that all give the same, and ones that give no number judge nothing. `p`
+is the share of simulations at least as far from their mean as the expected value is, (1 + count) / (1 + B); it is never
+0 and decides nothing.
 
 A negative-control outcome, which the exposure cannot change, refutes when its effect differs from 0 at 1 % (divided by
 the number of controls). One that would have shown only a bias larger than the effect itself judges nothing.
@@ -41,6 +41,8 @@ FEWEST: Final = 20
 _TOLERATED = 0.75
 _EXCHANGED = 1.5
 _WIDER = 2.0
+#: Of the central 90 % range as an estimate of the spread of a normal law, beside the standard deviation.
+_EFFICIENCY = 0.65
 _ALPHA = 0.01
 #: Two-sided 1 % and a power of 80 %, in standard errors.
 _SHOWN = 2.576 + 0.842
@@ -90,8 +92,9 @@ def judge(
     if spread:
         from scipy import stats
 
-        upper = deviation * np.sqrt((number - 1) / stats.chi2.ppf(0.05, number - 1))
-        held = held and upper <= _WIDER * error
+        width = float(np.diff(np.quantile(found, [0.05, 0.95]))[0]) / (2 * stats.norm.ppf(0.95))
+        freedom = _EFFICIENCY * (number - 1)
+        held = held and width * np.sqrt(freedom / stats.chi2.ppf(0.05, freedom)) <= _WIDER * error
     return mean, deviation, p, WITHSTOOD if held else FAILED
 
 
