@@ -63,6 +63,16 @@ def test_more_donors_than_periods_and_repeated_donors_are_solved():
         simplex_least_squares(a.T @ a, cross * np.nan, np.ones((1, 60)), np.ones((1, 60), dtype=bool))
 
 
+def test_systems_as_small_as_the_past_give_the_same_weights():
+    rng = np.random.default_rng(3)
+    a = rng.normal(size=(8, 40))
+    cross, allowed = rng.normal(size=(5, 8)) @ a, rng.random((5, 40)) > 0.2
+    ridge = np.full((5, 40), 2.0) / rng.integers(1, 3, (5, 40))
+    plain = simplex_least_squares(a.T @ a, cross, ridge, allowed)
+    assert simplex_least_squares(a.T @ a, cross, ridge, allowed, a) == pytest.approx(plain, abs=1e-9)
+    assert (plain > 0).sum(axis=1).max() > 8
+
+
 def test_projection_is_the_nearest_point():
     points = np.array([[0.5, 0.5, -1.0], [3.0, 0.0, 0.0]])
     allowed = np.array([[True, True, True], [False, True, True]])
@@ -77,11 +87,12 @@ def test_synthetic_did_is_the_weighted_two_way_regression():
     units, periods = window.outcomes.shape
     omega = np.where(window.treated, 1 / 3, fit.unit_weights[0])
     lambdas = np.concatenate([fit.time_weights[0], np.full(6, 1 / 6)])
-    unit, period = np.divmod(np.arange(units * periods), periods)
+    weights = (omega[:, None] * lambdas).ravel()
+    kept = np.flatnonzero(weights > 0)
+    unit, period = np.divmod(kept, periods)
     on = (window.treated[unit] & (period >= 12)).astype(float)
     design = np.column_stack([on, pd.get_dummies(unit), pd.get_dummies(period).iloc[:, 1:]]).astype(float)
-    weights = (omega[:, None] * lambdas).ravel()
-    found = sm.WLS(window.outcomes.ravel(), design, weights=weights).fit()
+    found = sm.WLS(window.outcomes.ravel()[kept], design, weights=weights[kept]).fit()
     assert fit.effects[0] == pytest.approx(found.params[0], abs=1e-8)
     assert fit.gaps[0, 12:].mean() == pytest.approx(fit.effects[0])
     assert (fit.gaps[0, :12] * fit.time_weights[0]).sum() == pytest.approx(0, abs=1e-10)

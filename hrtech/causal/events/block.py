@@ -103,7 +103,9 @@ def unit_weights(block: Block, method: Method, horizon: int | None = None) -> tu
     ridge = np.repeat((zeta**2 * block.before)[:, None], len(pre), axis=1)
     # a unit drawn c times shares its weight among its copies: its ridge is c times weaker
     copies = np.where(block.donors > 0, block.donors, 1)
-    omega = simplex_least_squares(centred @ centred.T, aim @ centred.T, ridge / copies, block.donors > 0)
+    omega = simplex_least_squares(
+        centred @ centred.T, aim @ centred.T, ridge / copies, block.donors > 0, centred.T
+    )
     return omega, shares
 
 

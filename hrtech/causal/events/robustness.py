@@ -14,6 +14,8 @@ from hrtech.causal.events.inference import combined, placebos
 from hrtech.causal.events.windows import Window
 
 _LIGHT = 1e-6
+#: Donors that are left out in turn, at most: the heaviest.
+_MOST_LEFT_OUT = 100
 
 
 def rank_p(effect: float, others: np.ndarray) -> float:
@@ -76,7 +78,8 @@ def placebo_in_time(
 def leave_one_donor_out(windows: Sequence[Window], method: Method) -> list[tuple[int, float, float]]:
     """Overall effect without each donor that has weight: `(unit, its mean weight, effect)`, heaviest first."""
     weight = np.sum([window.weight * window.fit(method).unit_weights[0] for window in windows], axis=0)
-    heavy = np.flatnonzero(weight > _LIGHT)
+    heavy = np.argsort(-weight, kind="stable")[:_MOST_LEFT_OUT]
+    heavy = np.sort(heavy[weight[heavy] > _LIGHT])
     heavy = np.array(
         [unit for unit in heavy if all((w.donors.sum() - w.donors[unit]) > 0 for w in windows)], dtype=int
     )

@@ -26,7 +26,11 @@ class SimplexError(ArithmeticError):
 
 
 def simplex_least_squares(
-    gram: np.ndarray, cross: np.ndarray, ridge: np.ndarray, allowed: np.ndarray
+    gram: np.ndarray,
+    cross: np.ndarray,
+    ridge: np.ndarray,
+    allowed: np.ndarray,
+    factor: np.ndarray | None = None,
 ) -> np.ndarray:
     """Solve K problems in N variables.
 
@@ -35,6 +39,8 @@ def simplex_least_squares(
         cross: (K, N).
         ridge: (K, N), not negative.
         allowed: (K, N) bool: variables that may be above 0; at least one a problem.
+        factor: (T, N) with `factor.T @ factor` the shared gram matrix; where T is small and the ridge strong, systems
+            are solved in T numbers.
 
     Returns:
         (K, N) weights, each row summing to 1.
@@ -47,16 +53,18 @@ def simplex_least_squares(
     if not (np.isfinite(gram).all() and np.isfinite(cross).all() and np.isfinite(ridge).all()):
         raise SimplexError("a problem holds a number that is not finite")
     count, width = cross.shape
-    step = max(1, _MOST_NUMBERS // (width * width))
+    step = max(1, _MOST_NUMBERS // (width * width if factor is None else width * len(factor)))
     out = np.empty((count, width))
     for start in range(0, count, step):
         part = slice(start, start + step)
         one = gram if gram.ndim == 2 else gram[part]
-        out[part] = _solve(one, cross[part], ridge[part], allowed[part])
+        out[part] = _solve(one, cross[part], ridge[part], allowed[part], factor)
     return out
 
 
-def _solve(gram: np.ndarray, cross: np.ndarray, ridge: np.ndarray, allowed: np.ndarray) -> np.ndarray:
+def _solve(
+    gram: np.ndarray, cross: np.ndarray, ridge: np.ndarray, allowed: np.ndarray, factor: np.ndarray | None
+) -> np.ndarray:
     count, width = cross.shape
     diagonal = np.einsum("...ii->...i", gram) + ridge
     scale = np.maximum(np.where(allowed, diagonal, 0).max(axis=1), np.finfo(float).tiny)
@@ -64,10 +72,12 @@ def _solve(gram: np.ndarray, cross: np.ndarray, ridge: np.ndarray, allowed: np.n
     weights = np.zeros((count, width))
     best = np.argmin(np.where(allowed, 0.5 * diagonal - cross, np.inf), axis=1)
     weights[np.arange(count), best] = 1.0
+    if factor is not None and (not strong.all() or len(factor) >= width):
+        factor = None
     if strong.any():
         mine = gram if gram.ndim == 2 else gram[strong]
-        weights[strong] = _approach(mine, cross[strong], ridge[strong], allowed[strong])
-    return _polish(gram, cross, ridge, allowed, weights, scale)
+        weights[strong] = _approach(mine, cross[strong], ridge[strong], allowed[strong], factor)
+    return _polish(gram, cross, ridge, allowed, weights, scale, factor)
 
 
 def _polish(
@@ -77,6 +87,7 @@ def _polish(
     allowed: np.ndarray,
     weights: np.ndarray,
     scale: np.ndarray,
+    factor: np.ndarray | None,
 ) -> np.ndarray:
     """Move from feasible weights to the optimum."""
     count, width = cross.shape
@@ -85,7 +96,7 @@ def _polish(
     for _ in range(_ROUNDS_EACH * width + 50):
         mine = gram if gram.ndim == 2 else gram[going]
         h, r, w, on = cross[going], ridge[going], weights[going], active[going]
-        aim = _on_support(mine, h, r, on)
+        aim = _on_support(mine, h, r, on) if factor is None else _by_factor(factor, h, r, on)
         # as far towards the aim as no weight falls below 0; the first to reach 0 leaves
         falling = on & (aim <= 0)
         with np.errstate(divide="ignore", invalid="ignore"):
@@ -97,7 +108,7 @@ def _polish(
         leaving = blocked[:, None] & falling & (share <= far[:, None] * (1 + 1e-12))
         w[leaving] = 0.0
         on = on & ~leaving
-        gradient = _times(mine, w) + r * w - h
+        gradient = _times(mine, w, factor) + r * w - h
         level = (gradient * w).sum(axis=1)
         gain = np.where(allowed[going] & ~on, level[:, None] - gradient, -np.inf)
         first = gain.argmax(axis=1)
@@ -146,18 +157,38 @@ def _on_support(gram: np.ndarray, cross: np.ndarray, ridge: np.ndarray, on: np.n
     return out
 
 
-def _times(gram: np.ndarray, weights: np.ndarray) -> np.ndarray:
+def _by_factor(factor: np.ndarray, cross: np.ndarray, ridge: np.ndarray, on: np.ndarray) -> np.ndarray:
+    """The same as `_on_support` by the matrix inversion lemma, in systems as large as the factor has rows."""
+    inverse = on / ridge
+    inner = np.eye(len(factor)) + np.einsum("tn,kn,sn->kts", factor, inverse, factor, optimize=True)
+    both = np.stack([cross, np.ones_like(cross)], axis=2) * inverse[:, :, None]
+    within = np.linalg.solve(inner, np.einsum("tn,knc->ktc", factor, both, optimize=True))
+    found = both - inverse[:, :, None] * np.einsum("tn,ktc->knc", factor, within, optimize=True)
+    level = (found[:, :, 0].sum(axis=1) - 1) / found[:, :, 1].sum(axis=1)
+    return found[:, :, 0] - level[:, None] * found[:, :, 1]
+
+
+def _times(gram: np.ndarray, weights: np.ndarray, factor: np.ndarray | None) -> np.ndarray:
+    if factor is not None:
+        return (weights @ factor.T) @ factor
     return weights @ gram if gram.ndim == 2 else np.einsum("kij,kj->ki", gram, weights)
 
 
-def _approach(gram: np.ndarray, cross: np.ndarray, ridge: np.ndarray, allowed: np.ndarray) -> np.ndarray:
+def _approach(
+    gram: np.ndarray,
+    cross: np.ndarray,
+    ridge: np.ndarray,
+    allowed: np.ndarray,
+    factor: np.ndarray | None,
+) -> np.ndarray:
     """Accelerated projected gradient (Beck and Teboulle 2009), to find most of the support."""
-    largest = np.linalg.norm(gram, ord=2, axis=(-2, -1))
+    small = gram if factor is None else factor @ factor.T
+    largest = np.linalg.norm(small, ord=2, axis=(-2, -1))
     step = (1 / (largest + ridge.max(axis=1)))[:, None]
     weights = allowed / allowed.sum(axis=1, keepdims=True)
     point, momentum = weights, 1.0
     for _ in range(_WARM):
-        moved = project(point - step * (_times(gram, point) + ridge * point - cross), allowed)
+        moved = project(point - step * (_times(gram, point, factor) + ridge * point - cross), allowed)
         faster = (1 + np.sqrt(1 + 4 * momentum**2)) / 2
         point = moved + (momentum - 1) / faster * (moved - weights)
         weights, momentum = moved, faster

@@ -195,6 +195,8 @@ class BlockStudy:
         rows = []
         for window in self.windows:
             treated, pool = np.flatnonzero(window.treated), np.flatnonzero(window.donors)
+            if len(pool) > self.question.simulations:
+                pool = np.sort(self.rng().choice(pool, self.question.simulations, replace=False))
             each = np.eye(len(window.treated))
             fit_own = _batch(
                 window, method, each[treated], np.repeat(window.donors[None], len(treated), axis=0)
