@@ -84,7 +84,7 @@ def test_synthetic_did_is_the_weighted_two_way_regression():
 
     window = factor_panel(treated=3, effect=2.0)
     fit = window.fit("synthetic_did")
-    units, periods = window.outcomes.shape
+    periods = window.outcomes.shape[1]
     omega = np.where(window.treated, 1 / 3, fit.unit_weights[0])
     lambdas = np.concatenate([fit.time_weights[0], np.full(6, 1 / 6)])
     weights = (omega[:, None] * lambdas).ravel()
