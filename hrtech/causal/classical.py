@@ -329,6 +329,11 @@ def _matching(
     other = np.where(treatment == 1, expected[0], expected[1])
     own = np.where(treatment == 1, expected[1], expected[0])
     left = outcome - own
+    if not errors:
+        index = _matches(worlds, treatment, weights)
+        if index is not None:
+            difference = (2 * treatment - 1) * (outcome - np.take_along_axis(left, index, axis=0) - other)
+            return (weights * difference).sum(axis=0) / weights.sum(axis=0), np.full(number, np.nan)
     x = np.ascontiguousarray(worlds.covariates)
     effect, error = np.empty(number), np.full(number, np.nan)
     found, alike = np.empty((3, len(x))), np.empty((3, len(x)))
@@ -350,6 +355,27 @@ def _matching(
                 np.sqrt((weight**2 * (difference - effect[b]) ** 2).sum() + np.nansum(used * noise)) / whole
             )
     return effect, error
+
+
+def _matches(worlds: Worlds, treatment: np.ndarray, weights: np.ndarray) -> np.ndarray | None:
+    """Return the matched row per row and column, found once for all outcomes; None where rows tie."""
+    from hrtech.causal.matching_loops import nearest
+
+    kept = worlds._kept
+    if "matches" not in kept:
+        near, apart = worlds.neighbours()
+        x, none = np.ascontiguousarray(worlds.covariates), np.empty(0)
+        index = np.zeros((worlds.number, len(x)), dtype=np.int64)
+        single = True
+        for b in range(worlds.number):
+            further = none if worlds.extra is None else np.ascontiguousarray(worlds.extra[:, b])
+            arm = treatment[:, b].astype(np.int8)
+            single = single and nearest(
+                near, apart, x, further, arm, np.ascontiguousarray(weights[:, b]), index[b]
+            )
+        kept["matches"] = index.T if single else None
+    found = kept["matches"]
+    return None if found is None or found.shape[1] != treatment.shape[1] else found
 
 
 def _aipw(worlds: Worlds, outcome: np.ndarray, errors: bool) -> tuple[np.ndarray, np.ndarray]:

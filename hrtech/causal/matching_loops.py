@@ -47,6 +47,49 @@ def _scan(i: int, x: Any, own: Any, arm: Any, weight: Any, same: bool, tied: Any
 
 
 @nb.njit(cache=True)
+def _search(
+    i: int, near: Any, apart: Any, x: Any, own: Any, arm: Any, weight: Any, same: bool, tied: Any
+) -> int:
+    """Write the nearest rows, all that tie, and return how many they are."""
+    n, k = near.shape
+    best, many = np.inf, 0
+    for place in range(k):
+        if apart[i, place] > best + _TIE:
+            return many
+        j = near[i, place]
+        if _fits(i, j, arm, weight, same):
+            there = apart[i, place] + ((own[i] - own[j]) ** 2 if len(own) > 0 else 0.0)
+            best, many = _keep(there, j, best, many, tied)
+    if k >= n:
+        return many
+    return _scan(i, x, own, arm, weight, same, tied, best)
+
+
+@nb.njit(cache=True)
+def nearest(near: Any, apart: Any, x: Any, own: Any, arm: Any, weight: Any, out: Any) -> bool:
+    """Write the nearest row of the other arm for each row of weight above 0, and return whether it is always one.
+
+    Args:
+        near: Neighbours per row in order of distance, (n, k).
+        apart: Their squared distances.
+        x: Adjusters, (n, p).
+        own: A further adjuster, (n,); empty for none.
+        arm: 0 or 1 per row.
+        weight: Weight per row.
+        out: (n,); 0 for rows of weight 0.
+    """
+    n = len(near)
+    tied = np.empty(n + 1, np.int64)
+    for i in range(n):
+        out[i] = 0
+        if weight[i] != 0.0:
+            if _search(i, near, apart, x, own, arm, weight, False, tied) != 1:
+                return False
+            out[i] = tied[0]
+    return True
+
+
+@nb.njit(cache=True)
 def impute(
     near: Any, apart: Any, x: Any, own: Any, arm: Any, weight: Any, values: Any, same: bool, out: Any
 ) -> None:
@@ -63,23 +106,13 @@ def impute(
         same: Look among the row's own arm instead of the other.
         out: (3, n): the value given, the weight for which the row is used, and the sum of squares of its parts.
     """
-    n, k = near.shape
+    n = len(near)
     out[:] = 0.0
     tied = np.empty(n + 1, np.int64)
     for i in range(n):
         if weight[i] == 0.0:
             continue
-        best, many, complete = np.inf, 0, k >= n
-        for place in range(k):
-            if apart[i, place] > best + _TIE:
-                complete = True
-                break
-            j = near[i, place]
-            if _fits(i, j, arm, weight, same):
-                there = apart[i, place] + ((own[i] - own[j]) ** 2 if len(own) > 0 else 0.0)
-                best, many = _keep(there, j, best, many, tied)
-        if not complete:
-            many = _scan(i, x, own, arm, weight, same, tied, best)
+        many = _search(i, near, apart, x, own, arm, weight, same, tied)
         if many == 0:
             out[0, i] = np.nan
             continue
