@@ -147,9 +147,9 @@ def test_the_ratio_test_of_numbers_is_close_to_fishers_and_keeps_its_level():
             make_table(pd.DataFrame(rng.normal(size=(100, 3)), columns=list("xyz"))), "gaussian"
         ).p_value(0, 1, (2,))
         < 0.05
-        for _ in range(300)
+        for _ in range(150)
     ]
-    assert 5 <= sum(low) <= 28  # 15 expected; a chance of about 1 in 1,000 outside
+    assert 1 <= sum(low) <= 17  # 7 or 8 expected; a chance of about 1 in 1,000 outside
 
 
 def test_classes_are_those_of_causal_learn():
@@ -170,11 +170,13 @@ def test_classes_are_those_of_causal_learn():
 
 
 def test_members_of_a_class_are_all_graphs_with_that_class():
-    everything = list(all_graphs(4))
+    classes = {}
+    for graph in all_graphs(4):
+        classes.setdefault(class_of(graph).tobytes(), set()).add(graph.tobytes())
     rng = np.random.default_rng(2)
     for _ in range(25):
         whole = class_of(random_dag(rng, 4, 0.6))
-        expected = {g.tobytes() for g in everything if (class_of(g) == whole).all()}
+        expected = classes[whole.tobytes()]
         assert {g.tobytes() for g in members(whole, 100)} == expected
         assert extended(whole).tobytes() in expected
         assert drawn_member(whole, rng).tobytes() in expected
