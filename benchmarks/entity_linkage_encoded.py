@@ -2,7 +2,8 @@
 
 `--data` is the folder with dataset4a.csv and dataset4b.csv. Both files are cut to random halves, so that about half of
 the records have a partner; threshold and weights come without labels. Seeds 1 and 2 of the halving served to choose
-the number of bit tables and the scheme; the figures are of seeds 11 and up.
+the number of bit tables and the scheme. The default scheme is judged; the others, and what an attack learns, are
+printed beside it under no id of a target.
 """
 
 import statistics
@@ -43,6 +44,7 @@ SCHEMES: Final = {
     "a filter per field": EncodingScheme(tuple(EncodedField(name, (part,)) for name, part in PARTS.items())),
 }
 HALF: Final = 2_500
+BESIDE: Final = "4.x"
 
 
 def read(folder: Path, side: str) -> pd.DataFrame:
@@ -88,21 +90,23 @@ def _truth(sides: dict[str, pd.DataFrame]) -> pd.DataFrame:
     ])  # fmt: skip
 
 
-def accuracy(folder: Path, size: str = "small") -> list[Figure]:
+def accuracy(folder: Path, size: str = "small", seed: int = 11) -> list[Figure]:
     """Measure target 4.5: F1 of encodings beside that of plain text, on halvings not used for any choice."""
     repetitions = 2 if size == "small" else 5
-    cut = [halves(folder, seed) for seed in range(11, 11 + repetitions)]
+    cut = [halves(folder, seed + number) for number in range(repetitions)]
     plain = [plain_f1(sides) for sides in cut]
-    key = bytes(range(32))
+    key = np.random.default_rng(seed).bytes(32)
     chosen = dict(list(SCHEMES.items())[: 1 if size == "small" else None])
     figures = []
     for number, (name, scheme) in enumerate(chosen.items()):
         ours = [encoded_f1(sides, scheme, key) for sides in cut[: repetitions if number == 0 else 2]]
         mean, beside = statistics.mean(ours), statistics.mean(plain[: len(ours)])
+        judged = number == 0
         figures.append(
             Figure(
-                "4.5", f"pair F1, {name}, both sides halved, no labels", round(mean, 4), round(beside, 4),
-                round(mean / beside, 4), ">= .99", len(ours), (round(min(ours), 4), round(max(ours), 4)), mean >= 0.99,
+                "4.5" if judged else BESIDE, f"pair F1, {name}, both sides halved, no labels (peer: plain text)",
+                round(mean, 4), round(beside, 4), round(mean / beside, 4), "≥ .99" if judged else None, len(ours),
+                (round(min(ours), 4), round(max(ours), 4)), mean >= 0.99 if judged else None,
             )
         )  # fmt: skip
     return figures
@@ -135,7 +139,7 @@ def attack(folder: Path) -> list[Figure]:
             right = (guessed == true).drop([] if insider is None else insider.index).mean()
             name = f"records whose name an attack finds: {label}{start}"
             figures.append(
-                Figure("4.5", name, round(float(right), 4), None, None, "-", len(true), None, None)
+                Figure(BESIDE, name, round(float(right), 4), None, None, None, len(true), None, None)
             )
     return figures
 
@@ -144,5 +148,5 @@ if __name__ == "__main__":
     options = harness.arguments(__doc__.splitlines()[0])
     if options.data is None:
         raise SystemExit("Name the folder of FEBRL 4: --data FOLDER")
-    for one in [*accuracy(options.data, options.size), *attack(options.data)]:
+    for one in [*accuracy(options.data, options.size, options.seed), *attack(options.data)]:
         harness.tell(one)
