@@ -130,6 +130,14 @@ def test_missing_cells_and_short_histories_are_named_and_handled_by_the_rule():
         make_panel(early, replace(QUESTION, min_before=20), "y")
 
 
+def test_a_period_that_nobody_has_is_named():
+    frame = long()
+    _, notes = make_panel(frame.loc[frame["year"] != 2003], QUESTION, "y")
+    assert notes.to_numpy().tolist() == [["every unit", "no such period", "nothing between 2002 and 2004"]]
+    frame["year"] = pd.to_datetime(frame["year"].astype(str) + "-03-01")  # years of 365 and 366 days
+    assert make_panel(frame, QUESTION, "y")[1].empty
+
+
 def test_rates_divide_by_the_population_and_dates_are_periods():
     frame = long().assign(people=lambda f: np.where(f["unit"] == "u0", 0, 1000))
     with pytest.raises(EventError, match="divisor 'people' is 0 or less"):

@@ -64,7 +64,7 @@ def make_panel(frame: pd.DataFrame, question: EventQuestion, outcome: str) -> tu
     value = _value(frame, question, outcome)
     grid, periods = _grid(unit, period, value)
     adopted = _adopted(frame, question, unit, period, grid.index, periods)
-    notes: list[tuple[str, str, str]] = []
+    notes = _gaps(periods)
     grid = _filled(grid, question, notes)
     adopted = adopted.loc[grid.index]
     _check_before(adopted, grid, question, notes)
@@ -262,6 +262,18 @@ def _switched(
             "compare with. Add earlier periods or leave the unit out [setting: treated]"
         )
     return first.fillna(-1).astype("int64").replace(-1, int(NEVER))
+
+
+def _gaps(periods: list) -> list[tuple[str, str, str]]:
+    """Note where no unit has a period: the periods around the gap count as neighbours."""
+    if len(periods) < 3:
+        return []
+    steps = np.diff(np.array([at.toordinal() if isinstance(at, pd.Timestamp) else int(at) for at in periods]))
+    wide = np.flatnonzero(steps > 1.5 * np.median(steps))
+    return [
+        ("every unit", "no such period", f"nothing between {_told(periods[at])} and {_told(periods[at + 1])}")
+        for at in wide
+    ]
 
 
 def _filled(grid: pd.DataFrame, question: EventQuestion, notes: list) -> pd.DataFrame:
