@@ -15,8 +15,9 @@ from harness import Figure, arguments, run_peer, tell
 import numpy as np
 import pandas as pd
 
+from hrtech.causal.events.adoption import NEVER
 from hrtech.causal.events.block import METHODS, Block, fit_block
-from hrtech.causal.events.panel import NEVER, Panel
+from hrtech.causal.events.panel import Panel
 from hrtech.causal.events.staggered import band, group_time, overall, summarise
 from hrtech.causal.events.sun_abraham import interaction_weighted
 

@@ -7,7 +7,8 @@ import pandas as pd
 import pytest
 
 from hrtech.causal.events import EventError, EventQuestion, study_event
-from hrtech.causal.events.panel import NEVER, make_panel
+from hrtech.causal.events.adoption import NEVER
+from hrtech.causal.events.panel import make_panel
 from hrtech.causal.events.windows import make_windows
 
 QUESTION = EventQuestion("It did something", "unit", "year", ("y",), treated="on")

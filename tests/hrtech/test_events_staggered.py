@@ -5,8 +5,9 @@ import pandas as pd
 import pytest
 
 from hrtech.causal.events import EventError, EventQuestion, study_event
+from hrtech.causal.events.adoption import NEVER
 from hrtech.causal.events.honest import Leads, folded_quantile, relative_magnitudes, smoothness
-from hrtech.causal.events.panel import NEVER, Panel
+from hrtech.causal.events.panel import Panel
 from hrtech.causal.events.staggered import group_time, lead_means, overall, simultaneous, summarise
 from hrtech.causal.events.sun_abraham import interaction_weighted
 

@@ -5,15 +5,14 @@ Every unit left out is named with its reason. What cannot be a panel is refused 
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import pandas as pd
 
+from hrtech.causal.events.adoption import NEVER, as_period, first_periods, told
 from hrtech.causal.events.question import EventError, EventQuestion
 
-#: Adoption of units without the event: after every period.
-NEVER: Final = np.iinfo(np.int64).max
 _NAMED: Final = 5
 _MOST_NAMES: Final = 20
 
@@ -63,7 +62,7 @@ def make_panel(frame: pd.DataFrame, question: EventQuestion, outcome: str) -> tu
     _check_twice(unit, period, question)
     value = _value(frame, question, outcome)
     grid, periods = _grid(unit, period, value)
-    adopted = _adopted(frame, question, unit, period, grid.index, periods)
+    adopted = first_periods(frame, question, unit, period, grid.index, periods)
     notes = _gaps(periods)
     grid = _filled(grid, question, notes)
     adopted = adopted.loc[grid.index]
@@ -72,7 +71,7 @@ def make_panel(frame: pd.DataFrame, question: EventQuestion, outcome: str) -> tu
     grid, adopted = grid.loc[kept], adopted.loc[kept]
     panel = Panel(
         grid.index.to_numpy(dtype=object),
-        np.array([_told(at) for at in periods], dtype=object),
+        np.array([told(at) for at in periods], dtype=object),
         grid.to_numpy(float),
         adopted.to_numpy(np.int64),
     )
@@ -107,24 +106,7 @@ def _keys(frame: pd.DataFrame, question: EventQuestion) -> tuple[pd.Series, pd.S
                 f"{blank} rows have no {setting}: '{values.name}' is blank. Fill it in or leave the rows out "
                 f"[setting: {setting}]"
             )
-    return unit.astype("str"), _as_period(period, "period")
-
-
-def _as_period(values: pd.Series, setting: str) -> pd.Series:
-    """Periods as whole numbers or days; blanks stay."""
-    if pd.api.types.is_datetime64_any_dtype(values.dtype):
-        return values
-    if pd.api.types.is_numeric_dtype(values.dtype):
-        numbers = values.astype("Float64")
-        if not (numbers.dropna() % 1 == 0).all():
-            raise EventError(
-                f"'{values.name}' holds fractions. A period is a whole number or a date [setting: {setting}]"
-            )
-        return numbers.astype("Int64")
-    raise EventError(
-        f"'{values.name}' holds text. A period is a whole number or a date: give the column the role number or date "
-        f"[setting: {setting}]"
-    )
+    return unit.astype("str"), as_period(period, "period")
 
 
 def _check_twice(unit: pd.Series, period: pd.Series, question: EventQuestion) -> None:
@@ -133,7 +115,7 @@ def _check_twice(unit: pd.Series, period: pd.Series, question: EventQuestion) ->
         at = int(np.flatnonzero(twice)[0])
         raise EventError(
             f"{int(twice.sum())} rows repeat a unit and period, first '{unit.iloc[at]}' in "
-            f"{_told(period.iloc[at])}. Add them up or leave the repeats out, so that each has one row "
+            f"{told(period.iloc[at])}. Add them up or leave the repeats out, so that each has one row "
             f"[setting: {question.unit}, {question.period}]"
         )
 
@@ -166,104 +148,6 @@ def _grid(unit: pd.Series, period: pd.Series, value: pd.Series) -> tuple[pd.Data
     return grid, list(grid.columns)
 
 
-def _adopted(
-    frame: pd.DataFrame,
-    question: EventQuestion,
-    unit: pd.Series,
-    period: pd.Series,
-    units: pd.Index,
-    periods: list,
-) -> pd.Series:
-    """Index of the first period of the event by unit."""
-    place = {at: index for index, at in enumerate(periods)}
-    if question.treated is not None:
-        return _switched(frame[question.treated], unit, period, units, place, question)
-    if question.adopted is not None:
-        first = _as_period(frame[question.adopted], "adopted")
-        first.index = pd.RangeIndex(len(first))
-        names = pd.Series(unit.to_numpy())
-        several = first.groupby(names).nunique(dropna=False)
-        if (several > 1).any():
-            raise EventError(
-                f"Unit '{several.index[several > 1][0]}' has several first periods of the event. A unit adopts once "
-                f"and keeps it [setting: adopted = {question.adopted}]"
-            )
-        start = first.groupby(names).first().reindex(units)
-    else:
-        if absent := [name for name in question.treated_units if name not in units]:
-            raise EventError(
-                f"No unit is called '{absent[0]}'. Write units as column '{question.unit}' does "
-                "[setting: treated_units]"
-            )
-        at = _event(question, periods)
-        start = pd.Series([at if name in question.treated_units else None for name in units], index=units)
-    return pd.Series([_place(at, name, periods) for name, at in start.items()], index=units)
-
-
-def _event(question: EventQuestion, periods: list) -> object:
-    text = str(question.event_period)
-    try:
-        return pd.Timestamp(text) if isinstance(periods[0], pd.Timestamp) else int(text)
-    except ValueError:
-        raise EventError(
-            f"'{text}' is no period. Write it as column '{question.period}' does, such as {_told(periods[0])} "
-            "[setting: event_period]"
-        ) from None
-
-
-def _place(at: Any, unit: object, periods: list) -> int:
-    if at is None or pd.isna(at):
-        return int(NEVER)
-    if at <= periods[0]:
-        raise EventError(
-            f"Unit '{unit}' comes under the event in {_told(at)}, when the panel starts or before: there is no past "
-            "to compare with. Add earlier periods or leave the unit out [setting: adopted, event_period]"
-        )
-    later = [index for index, each in enumerate(periods) if each >= at]
-    return later[0] if later else int(NEVER)
-
-
-def _switched(
-    values: pd.Series,
-    unit: pd.Series,
-    period: pd.Series,
-    units: pd.Index,
-    place: dict,
-    question: EventQuestion,
-) -> pd.Series:
-    known = values.dropna()
-    if pd.api.types.is_bool_dtype(values.dtype):
-        known = known.astype(int)
-    elif not (pd.api.types.is_numeric_dtype(values.dtype) and known.isin([0, 1]).all()):
-        raise EventError(
-            f"'{question.treated}' is not 0 or 1. It says in which rows the event was in force [setting: treated]"
-        )
-    if len(known) < len(values):
-        raise EventError(
-            f"'{question.treated}' is blank in {len(values) - len(known)} rows. Say 0 or 1 [setting: treated]"
-        )
-    table = pd.DataFrame(
-        {"unit": unit.to_numpy(), "at": [place[p] for p in period], "on": known.to_numpy(int)}
-    )
-    table = table.sort_values(["unit", "at"])
-    off = (table["on"].diff() < 0) & (table["unit"] == table["unit"].shift())
-    if off.any():
-        row = table.loc[off].iloc[0]
-        periods = list(place)
-        raise EventError(
-            f"Unit '{row['unit']}' comes out of the event in {_told(periods[int(row['at'])])}. These methods need an "
-            "event that stays: end the panel before, or leave the unit out "
-            f"[setting: treated = {question.treated}]"
-        )
-    first = table.loc[table["on"] == 1].groupby("unit")["at"].min().reindex(units)
-    if (first == 0).any():
-        raise EventError(
-            f"Unit '{first.index[first == 0][0]}' is under the event when the panel starts: there is no past to "
-            "compare with. Add earlier periods or leave the unit out [setting: treated]"
-        )
-    return first.fillna(-1).astype("int64").replace(-1, int(NEVER))
-
-
 def _gaps(periods: list) -> list[tuple[str, str, str]]:
     """Note where no unit has a period: the periods around the gap count as neighbours."""
     if len(periods) < 3:
@@ -271,7 +155,7 @@ def _gaps(periods: list) -> list[tuple[str, str, str]]:
     steps = np.diff(np.array([at.toordinal() if isinstance(at, pd.Timestamp) else int(at) for at in periods]))
     wide = np.flatnonzero(steps > 1.5 * np.median(steps))
     return [
-        ("every unit", "no such period", f"nothing between {_told(periods[at])} and {_told(periods[at + 1])}")
+        ("every unit", "no such period", f"nothing between {told(periods[at])} and {told(periods[at + 1])}")
         for at in wide
     ]
 
@@ -313,7 +197,7 @@ def _filled(grid: pd.DataFrame, question: EventQuestion, notes: list) -> pd.Data
 
 
 def _cells(periods: pd.Index, which: pd.Series, count: int) -> str:
-    named = [_told(at) for at in periods[which.to_numpy()][:_NAMED]]
+    named = [told(at) for at in periods[which.to_numpy()][:_NAMED]]
     return f"{count} periods: {', '.join(named)}{' …' if count > len(named) else ''}"
 
 
@@ -357,10 +241,3 @@ def _few(names: Iterable[object]) -> str:
     return ", ".join(texts[:_MOST_NAMES]) + (
         f" and {len(texts) - _MOST_NAMES} more" if len(texts) > _MOST_NAMES else ""
     )
-
-
-def _told(at: Any) -> str:
-    """A period as people write it."""
-    if isinstance(at, pd.Timestamp):
-        return at.date().isoformat()
-    return str(int(at))

@@ -12,7 +12,8 @@ from typing import Literal
 
 import numpy as np
 
-from hrtech.causal.events.panel import NEVER, Panel
+from hrtech.causal.events.adoption import NEVER
+from hrtech.causal.events.panel import Panel
 from hrtech.causal.events.question import Controls, EventError
 
 Summary = Literal["event_time", "cohort", "simple"]

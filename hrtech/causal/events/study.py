@@ -6,9 +6,10 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
+from hrtech.causal.events.adoption import NEVER
 from hrtech.causal.events.block import METHODS, Method
 from hrtech.causal.events.inference import FEW
-from hrtech.causal.events.panel import NEVER, Panel, make_panel
+from hrtech.causal.events.panel import Panel, make_panel
 from hrtech.causal.events.question import BLOCK, Estimator, EventQuestion
 from hrtech.causal.events.result import EventResult
 from hrtech.causal.events.study_blocks import Answer, BlockStudy, holm

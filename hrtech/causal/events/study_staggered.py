@@ -4,8 +4,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from hrtech.causal.events.adoption import NEVER
 from hrtech.causal.events.honest import Leads, relative_magnitudes, smoothness
-from hrtech.causal.events.panel import NEVER, Panel
+from hrtech.causal.events.panel import Panel
 from hrtech.causal.events.question import EventQuestion
 from hrtech.causal.events.staggered import (
     GroupTime,

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hrtech.causal.events.panel import NEVER, Panel
+from hrtech.causal.events.adoption import NEVER
+from hrtech.causal.events.panel import Panel
 
 
 @dataclass(frozen=True)

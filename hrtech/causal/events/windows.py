@@ -14,8 +14,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from hrtech.causal.events.adoption import NEVER
 from hrtech.causal.events.block import Block, Fit, Method, fit_block
-from hrtech.causal.events.panel import NEVER, Panel
+from hrtech.causal.events.panel import Panel
 from hrtech.causal.events.question import EventError, EventQuestion
 
 
