@@ -50,6 +50,7 @@ def test_facts_state_what_the_tables_hold(told):
     head = tables["effect"].set_index("outcome").loc["Calls made"]
     assert by_id["law/effect.calls_made"].value == head["estimate"]
     assert by_id["law/effect.calls_made"].low == head["low"]
+    assert by_id["law/p.calls_made"].value == max(head["p_adjusted"], 0.001)  # never 0
     assert by_id["law/true_effect"].value == 2.0
     assert by_id["law/treated_units.other"].value == 2
     assert by_id["law/estimate.other.synthetic_control"].value == pytest.approx(

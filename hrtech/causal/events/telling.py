@@ -9,6 +9,8 @@ from hrtech.facts import Fact
 from hrtech.facts.frames import rows
 
 _MOST_TIMES = 60
+#: Below it a p value rests on the tail of a normal curve that nobody has seen.
+_SMALLEST_P = 0.001
 
 
 def event_facts(study: str, tables: Mapping[str, pd.DataFrame], truth: float | None = None) -> list[Fact]:
@@ -87,9 +89,9 @@ def _headline(study: str, head: Mapping) -> list[Fact]:
         facts.append(
             Fact(
                 f"{study}/p.{key}",
-                "If it had done nothing, an estimate as far from 0 would come with probability {value}, with the "
-                "number of outcomes allowed for.",
-                head["p_adjusted"],
+                "If it had done nothing, an estimate as far from 0 would come with probability {value}"
+                f"{' or less' if head['p_adjusted'] < _SMALLEST_P else ''}, with the number of outcomes allowed for.",
+                max(head["p_adjusted"], _SMALLEST_P),
                 "probability",
                 source_asset=source,
                 row_key=str(head["outcome"]),
