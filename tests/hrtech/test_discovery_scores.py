@@ -11,7 +11,6 @@ from hrtech.causal.discovery.equivalence import greedy_equivalence
 from hrtech.causal.discovery.graphs import (
     adjacency,
     class_of,
-    drawn_member,
     extended,
     hamming,
     is_acyclic,
@@ -179,7 +178,6 @@ def test_members_of_a_class_are_all_graphs_with_that_class():
         expected = classes[whole.tobytes()]
         assert {g.tobytes() for g in members(whole, 100)} == expected
         assert extended(whole).tobytes() in expected
-        assert drawn_member(whole, rng).tobytes() in expected
 
 
 def test_knowledge_narrows_a_class():

@@ -8,18 +8,15 @@ import numpy as np
 import pandas as pd
 
 from hrtech.causal.discovery.confidence import (
-    Calibration,
-    Confidence,
     calibrate,
     confidence,
     frequencies,
 )
-from hrtech.causal.discovery.effects import WhatIf, edge_effects, what_if
+from hrtech.causal.discovery.effects import WhatIf
 from hrtech.causal.discovery.graphs import Graph
 from hrtech.causal.discovery.knowledge import Bounds, DiscoveryError, Knowledge, bind
 from hrtech.causal.discovery.methods import Found, Method, find
 from hrtech.causal.discovery.models import (
-    MODELS,
     Choice,
     Model,
     ModelChoice,
@@ -29,8 +26,15 @@ from hrtech.causal.discovery.models import (
 )
 from hrtech.causal.discovery.proposals import proposals
 from hrtech.causal.discovery.search import best_graph
-from hrtech.causal.discovery.sortability import varsortability
 from hrtech.causal.discovery.table import LEAST_VARIABLES, MissingRule, Table, make_table
+from hrtech.causal.discovery.tables import (
+    answers_table,
+    checks_table,
+    consensus_table,
+    edges_table,
+    pairs_table,
+    variables_table,
+)
 
 #: Methods that are compared, for numbers and for tables with categories.
 METHODS: Final[tuple[Method, ...]] = ("best_order", "ges", "pc", "lingam", "notears")
@@ -176,19 +180,19 @@ def _discover(table: Table, bounds: Bounds, question: DiscoveryQuestion) -> Disc
     share = frequencies(prepared, bounds, drawing, resamples=times)
     sure = confidence(share, found.graph, bounds, calibration, resamples=times)
     others = _others(table, choice.model, bounds, question.methods, found, searching)
-    answers = _answers(table, found.graph, choice.model, question.what_if)
+    answers = answers_table(table, found.graph, choice.model, question.what_if)
     return Discovery(
         names=table.names,
         graph=found.graph,
         member=found.member,
         model=choice.model,
-        edges=_edges(table, found, bounds, sure, others, choice.model),
-        pairs=_pairs(table, sure),
-        checks=_checks(table, found, choice, calibration, question),
-        consensus=_consensus(table, others),
+        edges=edges_table(table, found, bounds, sure, others, choice.model),
+        pairs=pairs_table(table, sure),
+        checks=checks_table(table, found, choice, calibration, times),
+        consensus=consensus_table(table, others),
         answers=answers,
         proposals=proposals(table, found, sure, question.what_if),
-        variables=_variables(table),
+        variables=variables_table(table),
         rows=table.rows,
     )
 
@@ -222,115 +226,3 @@ def _others(
         name: found.graph if name == "best_order" else find(name, table, model, bounds, rng).graph
         for name in fitting
     }
-
-
-def arrow(graph: Graph, i: int, j: int) -> str:
-    """The edge between two variables as a sign: →, ←, — where it may point either way, nothing where there is none."""
-    return {(True, True): "—", (True, False): "→", (False, True): "←", (False, False): ""}[
-        bool(graph[i, j]), bool(graph[j, i])
-    ]
-
-
-def _edges(
-    table: Table, found: Found, bounds: Bounds, sure: Confidence, others: dict[str, Graph], model: Model
-) -> pd.DataFrame:
-    effects = {
-        (row["cause"], row["effect"]): (float(row["low"]), float(row["high"]))
-        for row in edge_effects(table, found.graph, model).to_dict(orient="records")
-    }
-    rows = []
-    for i, j in np.argwhere(np.triu(found.graph | found.graph.T)):
-        both = bool(found.graph[i, j] and found.graph[j, i])
-        # an undirected edge is told once, its likelier direction first
-        forward = sure.directed[i, j] >= sure.directed[j, i] if both else bool(found.graph[i, j])
-        a, b = (int(i), int(j)) if forward else (int(j), int(i))
-        cause, effect = table.names[a], table.names[b]
-        known = "required" if bounds.required[a, b] else "direction" if bounds.known[a, b] else ""
-        low, high = effects.get((cause, effect), (float("nan"), float("nan")))
-        agreeing = sum(bool((graph | graph.T)[a, b]) for graph in others.values())
-        rows.append(
-            (cause, effect, "undirected" if both else "directed", known, sure.joined[a, b], sure.directed[a, b],
-             sure.frequency[a, b] + sure.frequency[b, a], agreeing, low, high)
-        )  # fmt: skip
-    columns = ["cause", "effect", "kind", "known", "joined", "direction", "frequency", "methods_agreeing",
-               "effect_low", "effect_high"]  # fmt: skip
-    texts = dict.fromkeys(columns[:4], "str")
-    table_ = pd.DataFrame(rows, columns=columns).astype(
-        texts | dict.fromkeys(columns[4:7] + columns[8:], float)
-    )
-    return table_.sort_values(["joined", "cause", "effect"], ascending=[False, True, True], ignore_index=True)
-
-
-def _pairs(table: Table, sure: Confidence) -> pd.DataFrame:
-    size = len(table.names)
-    rows = [
-        (table.names[i], table.names[j], sure.joined[i, j], sure.directed[i, j], sure.directed[j, i],
-         sure.frequency[i, j] + sure.frequency[j, i])
-        for i in range(size) for j in range(i + 1, size)
-    ]  # fmt: skip
-    columns = ["one", "other", "joined", "forward", "backward", "frequency"]
-    return pd.DataFrame(rows, columns=columns).astype({"one": "str", "other": "str"})
-
-
-def _checks(
-    table: Table, found: Found, choice: Choice, calibration: Calibration, question: DiscoveryQuestion
-) -> pd.DataFrame:
-    more = [
-        ("resamples", float(question.resamples), "tables drawn again for the frequencies"),
-        (
-            "calibration_worlds",
-            float(calibration.worlds),
-            "simulated tables that confidence was calibrated on",
-        ),
-        ("calibration_pairs", float(calibration.pairs), "pairs of variables in them"),
-    ]
-    if all(variable.kind == "number" for variable in table.variables):
-        share = varsortability(table, found.member)
-        if share is not None:
-            more.append(
-                ("varsortability", share, "share of cause and effect pairs of the graph whose effect varies more; near "
-                 "1 methods that look at the scale seem to succeed, so data are standardised here")
-            )  # fmt: skip
-    added = pd.DataFrame(more, columns=["check", "value", "meaning"]).astype(
-        {"check": "str", "meaning": "str"}
-    )
-    model = pd.DataFrame([("model", np.nan, f"{choice.model}: {MODELS[choice.model]}")], columns=list(added))
-    return pd.concat([model, choice.reasons, added], ignore_index=True)
-
-
-def _consensus(table: Table, others: dict[str, Graph]) -> pd.DataFrame:
-    size = len(table.names)
-    rows = []
-    for i in range(size):
-        for j in range(i + 1, size):
-            signs = [arrow(graph, i, j) for graph in others.values()]
-            if any(signs):
-                rows.append((table.names[i], table.names[j], *signs, sum(map(bool, signs)), len(signs)))
-    columns = ["one", "other", *others, "joined_by", "of"]
-    return pd.DataFrame(rows, columns=columns).astype(
-        dict.fromkeys(columns[:-2], "str") | {"joined_by": int, "of": int}
-    )
-
-
-def _answers(table: Table, graph: Graph, model: Model, questions: Sequence[WhatIf]) -> pd.DataFrame:
-    rows = []
-    for one in questions:
-        answer = what_if(table, graph, model, one)
-        adjusted = "; ".join(", ".join(names) or "nothing" for names in answer.adjusted)
-        rows.append(
-            (one.variable, str(one.low), str(one.high), one.outcome, one.level or "", answer.identified, answer.low,
-             answer.high, answer.error_low, answer.error_high, adjusted, answer.reason)
-        )  # fmt: skip
-    columns = ["variable", "from_value", "to_value", "outcome", "level", "identified", "low", "high", "error_low",
-               "error_high", "adjusted_for", "reason"]  # fmt: skip
-    kinds: dict[str, type | str] = dict.fromkeys([*columns[:5], *columns[10:]], "str")
-    return pd.DataFrame(rows, columns=columns).astype(
-        kinds | {"identified": bool} | dict.fromkeys(columns[6:10], float)
-    )
-
-
-def _variables(table: Table) -> pd.DataFrame:
-    rows = [(v.name, v.kind, len(v.levels) or None) for v in table.variables]
-    return pd.DataFrame(rows, columns=["variable", "kind", "levels"]).astype(
-        {"variable": "str", "kind": "str", "levels": "Int64"}
-    )

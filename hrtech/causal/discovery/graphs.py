@@ -152,22 +152,6 @@ def _same_colliders(tried: Graph, graph: Graph) -> bool:
     return True
 
 
-def drawn_member(graph: Graph, rng: np.random.Generator) -> Graph:
-    """Draw a member of a class: undirected edges are directed one after the other at random, within the class."""
-    now = oriented(graph)
-    while (both := np.argwhere(np.triu(now & now.T))).size:
-        i, j = both[rng.integers(len(both))]
-        ways = [(i, j), (j, i)] if rng.random() < 0.5 else [(j, i), (i, j)]
-        for a, b in ways:
-            tried = now.copy()
-            tried[b, a] = False
-            tried = oriented(tried)
-            if is_acyclic(tried) and _same_colliders(tried, now):
-                break
-        now = tried
-    return now
-
-
 def hamming(truth: Graph, found: Graph) -> int:
     """Structural Hamming distance: pairs whose edge differs in presence, direction or directedness, one each."""
     differs = (truth != found) | (truth.T != found.T)

@@ -296,7 +296,7 @@ def _capital(words: str) -> str:
 def _slug(name: str) -> str:
     """A name as part of a fact id; a short digest where letters are lost, so that ids stay apart."""
     slug = re.sub(r"[^a-z0-9_]+", "_", name.lower()).strip("_")
-    if slug == name.lower():
+    if slug == name:
         return slug
     from hashlib import sha256
 
