@@ -15,7 +15,7 @@ pytestmark = pytest.mark.slow
 COLUMNS = {"t": "number", "y": "number", "nc": "number", "a": "number", "k": "number", "place": "category"}
 
 
-def records(n=300, hidden=0.0):
+def records(n=400, hidden=0.0):
     rng = np.random.default_rng(5)
     a, u, place = rng.normal(size=n), rng.normal(size=n), rng.choice(["north", "south"], n)
     t = (rng.random(n) < 1 / (1 + np.exp(-0.6 * a - hidden * u))).astype(int)
@@ -41,7 +41,7 @@ def settings(project, frame, **more):
         "negative_control_outcomes": ["nc"],
         "estimators": ["linear_regression"],
         "curve_estimators": ["linear_regression", "ipw"],
-        "simulations": 30,
+        "simulations": 100,
         "permutations": 99,
         **more,
     }
