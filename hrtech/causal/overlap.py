@@ -10,19 +10,20 @@ import numpy as np
 import pandas as pd
 
 from hrtech.causal.design import Design, check_variation
-from hrtech.causal.doubly_robust import CLIP, propensity
+from hrtech.causal.doubly_robust import CLIP, folds_of, propensity
 from hrtech.causal.question import EffectError, EffectQuestion
 
-_GROUPS = 10
-_FEWEST_IN_GROUP = 50
+_LEAVES = 8
+_ROWS_IN_LEAF = 60
 
 
 def check_overlap(design: Design, question: EffectQuestion) -> tuple[pd.DataFrame, np.ndarray]:
     """Describe overlap and refuse where there is none.
 
     The rule: no effect is estimated when the adjusters separate the groups, or when more than `most_extreme` of the
-    rows have an extreme propensity: estimated outside `propensity_bounds`, or, in case the estimate is too smooth,
-    among a tenth of like propensity in which the share exposed lies outside them.
+    rows have an extreme propensity: estimated outside `propensity_bounds`, or, in case the estimate is too smooth, in
+    a part of the adjusters' space, found by a small tree on other rows, in which hardly anybody is exposed, or
+    unexposed, there and here.
 
     Returns:
         `measure, value`, and the propensity per row.
@@ -34,7 +35,7 @@ def check_overlap(design: Design, question: EffectQuestion) -> tuple[pd.DataFram
     exposed = design.treatment == 1
     low, high = question.propensity_bounds
     extreme = max(
-        float(((chance < low) | (chance > high)).mean()), _one_sided(design.treatment, chance, low, high)
+        float(((chance < low) | (chance > high)).mean()), _one_sided(design, low, high, question.seed)
     )
     if design.covariates.shape[1] and chance[exposed].min() > chance[~exposed].max():
         raise EffectError(
@@ -90,13 +91,36 @@ def trimmed(design: Design, question: EffectQuestion) -> Design:
     return replace(kept, covariates=kept.covariates[:, varied], names=names, imputed=imputed, rows=table)
 
 
-def _one_sided(treatment: np.ndarray, chance: np.ndarray, low: float, high: float) -> float:
-    """Return the share of rows in groups of like propensity that hold hardly anybody exposed, or unexposed."""
-    groups = min(_GROUPS, len(chance) // _FEWEST_IN_GROUP)
-    if groups < 2 or np.ptp(chance) == 0:
+def _one_sided(design: Design, low: float, high: float, seed: int) -> float:
+    """Return the share of rows in parts that hold hardly anybody exposed, or unexposed.
+
+    A tree learns the parts from four fifths of the rows; those with a share at half the bounds or beyond are looked
+    at in the last fifth. They count where, over all fifths, the share there is outside the bounds as well, but for one
+    row: what only looked one-sided to the tree does not.
+    """
+    from sklearn.tree import DecisionTreeClassifier
+
+    t, x = design.treatment, design.covariates
+    if not x.shape[1] or design.n < 4 * _ROWS_IN_LEAF:
         return 0.0
-    parts = np.array_split(treatment[np.argsort(chance, kind="stable")], groups)
-    return sum(len(part) for part in parts if not low <= part.mean() <= high) / len(chance)
+    fold = folds_of(design, np.random.default_rng(seed))
+    none, all_ = np.zeros(design.n, dtype=bool), np.zeros(design.n, dtype=bool)
+    for number in np.unique(fold):
+        out, rest = fold == number, fold != number
+        tree = DecisionTreeClassifier(
+            max_leaf_nodes=_LEAVES, min_samples_leaf=_ROWS_IN_LEAF, random_state=seed, criterion="log_loss"
+        ).fit(x[rest], t[rest])
+        leaf, at = tree.apply(x[rest]), tree.apply(x[out])
+        share = np.bincount(leaf, t[rest], tree.tree_.node_count) / np.maximum(
+            np.bincount(leaf, minlength=tree.tree_.node_count), 1
+        )
+        none[out], all_[out] = share[at] < low / 2, share[at] > 1 - (1 - high) / 2
+    found = 0.0
+    if none.any() and t[none].sum() <= 1 + low * none.sum():
+        found += none.mean()
+    if all_.any() and (1 - t[all_]).sum() <= 1 + (1 - high) * all_.sum():
+        found += all_.mean()
+    return float(found)
 
 
 def _weights(design: Design, chance: np.ndarray) -> np.ndarray:
