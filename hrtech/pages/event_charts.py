@@ -12,6 +12,7 @@ from hrtech.pages.theme import BLUE, MUTED
 _LEGEND: Final = {
     "symbolType": "stroke",
     "symbolStrokeWidth": 3,
+    "symbolOpacity": 1,
     "columns": 3,
     "labelLimit": 220,
     "offset": 30,
