@@ -21,9 +21,9 @@ def check_overlap(design: Design, question: EffectQuestion) -> tuple[pd.DataFram
     """Describe overlap and refuse where there is none.
 
     The rule: no effect is estimated when the adjusters separate the groups, or when more than `most_extreme` of the
-    rows have an extreme propensity: estimated outside `propensity_bounds`, or, in case the estimate is too smooth, in
-    a part of the adjusters' space, found by a small tree on other rows, in which hardly anybody is exposed, or
-    unexposed, there and here.
+    rows have an extreme propensity: estimated outside `propensity_bounds` (and the exposures of these rows do not belie
+    it), or, in case the estimate is too smooth, in a part of the adjusters' space, found by a small tree on other rows,
+    in which hardly anybody is exposed, or unexposed, there and here.
 
     Returns:
         `measure, value`, and the propensity per row.
@@ -35,7 +35,8 @@ def check_overlap(design: Design, question: EffectQuestion) -> tuple[pd.DataFram
     exposed = design.treatment == 1
     low, high = question.propensity_bounds
     extreme = max(
-        float(((chance < low) | (chance > high)).mean()), _one_sided(design, low, high, question.seed)
+        _borne_out(design.treatment, chance < low, chance > high, low, high),
+        _one_sided(design, low, high, question.seed),
     )
     if design.covariates.shape[1] and chance[exposed].min() > chance[~exposed].max():
         raise EffectError(
@@ -115,6 +116,11 @@ def _one_sided(design: Design, low: float, high: float, seed: int) -> float:
             np.bincount(leaf, minlength=tree.tree_.node_count), 1
         )
         none[out], all_[out] = share[at] < low / 2, share[at] > 1 - (1 - high) / 2
+    return _borne_out(t, none, all_, low, high)
+
+
+def _borne_out(t: np.ndarray, none: np.ndarray, all_: np.ndarray, low: float, high: float) -> float:
+    """Return the share of rows said to be never, or always, exposed, where these rows do not belie it."""
     found = 0.0
     if none.any() and t[none].sum() <= 1 + low * none.sum():
         found += none.mean()
