@@ -15,7 +15,6 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
-from scipy.special import ndtr, ndtri
 
 #: Share of the error rate spent on the least favourable first stage.
 _FIRST = 0.1
@@ -88,6 +87,8 @@ def _rejected(
     alpha: float,
 ) -> np.ndarray:
     """Test `upper'b ≤ grid` and `lower'b ≤ -grid` at once."""
+    from scipy.special import ndtr, ndtri
+
     first, second = np.sqrt(upper @ covariance @ upper), np.sqrt(lower @ covariance @ lower)
     related = float(upper @ covariance @ lower / (first * second))
     y = np.stack([(upper @ estimates - grid) / first, (lower @ estimates + grid) / second])
@@ -201,6 +202,7 @@ def _shrinking_path(gram: np.ndarray, linear: np.ndarray) -> list[np.ndarray]:
 def folded_quantile(shift: float, confidence: float) -> float:
     """Quantile of |N(shift, 1)|."""
     from scipy.optimize import brentq
+    from scipy.special import ndtr
 
     shift = abs(shift)
 

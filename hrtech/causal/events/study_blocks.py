@@ -3,7 +3,6 @@
 from dataclasses import dataclass, field
 
 import numpy as np
-from scipy.special import ndtr, ndtri
 
 from hrtech.causal.events.block import Fit, Method
 from hrtech.causal.events.inference import (
@@ -53,7 +52,7 @@ class Answer:
 
 def answer(estimate: float, error: float, confidence: float, interval: str, df: float = np.inf) -> Answer:
     """Normal or t interval and p value."""
-    from scipy.special import stdtr, stdtrit
+    from scipy.special import ndtr, ndtri, stdtr, stdtrit
 
     tail = 0.5 + confidence / 2
     wide = float(ndtri(tail) if np.isinf(df) else stdtrit(df, tail)) * error
@@ -121,6 +120,8 @@ class BlockStudy:
         self, method: Method, fits: list[Fit], others: Placebos | None, tables: dict[str, list[tuple]]
     ) -> None:
         """Mean gap by periods since the event, with the spread of placebos."""
+        from scipy.special import ndtri
+
         times = sorted({int(t) for window in self.windows for t in window.since})
         for time in times:
             at = [
@@ -228,7 +229,9 @@ class BlockStudy:
             )
 
     def checks(self, method: Method, found: Answer, tables: dict[str, list[tuple]]) -> None:
-        """Placebos in time and space, conformal test, donors left out."""
+        """Placebos in time and donors left out."""
+        from scipy.special import ndtr
+
         alpha = 1 - self.question.confidence
         moved = placebo_in_time(
             self.windows, method, self.question.min_before, self.question.simulations, self.rng()
