@@ -70,6 +70,11 @@ EFFECT = """\
   # What the exposure works through, and common effects of both: never adjusted for.
   mediators: []
   colliders: []
+  # Other definitions for the specification curve, who is how sure of what, and an outcome that the exposure cannot
+  # change but its causes can; docs/effect_study.md says more.
+  # alternatives: [{{element: population, name: adults, expression: age >= 18}}]
+  # beliefs: [{{variable: age, degree: likely, who: the field team}}]
+  # negative_control_outcomes: []
 """
 
 DISCOVERY = """\
