@@ -16,6 +16,8 @@ GREEN: Final = "#007a5a"
 PURPLE: Final = "#8a4f8f"
 SAND: Final = "#8c6d1f"
 SERIES: Final = (BLUE, ORANGE, GREEN, PURPLE, SAND, MUTED)
+#: For charts of many lines, so that none of eight looks like another.
+MANY: Final = (*SERIES, "#c2185b", INK)
 #: Light to dark, one hue, for amounts.
 RAMP: Final = ("#eef5fa", "#b7d5e8", "#6aaad1", "#2380b7", "#044e80")
 
@@ -66,6 +68,6 @@ def vega_config() -> dict[str, Any]:
         "point": {"color": BLUE, "filled": True, "size": 80, "opacity": 1},
         "rule": {"color": RULE},
         "text": {"color": INK, "fontSize": 12.5},
-        "range": {"category": list(SERIES), "ramp": list(RAMP), "heatmap": list(RAMP)},
+        "range": {"category": list(MANY), "ramp": list(RAMP), "heatmap": list(RAMP)},
         "header": {"labelColor": INK, "labelFontSize": 13, "title": None},
     }
