@@ -273,6 +273,11 @@ def _assumptions(question: EffectQuestion, curve: pd.DataFrame) -> str:
         lines.append(
             "- Rows with a blank are left out: given what is adjusted for, blanks say nothing about the outcome."
         )
+    if question.missing == "multiple_imputation":
+        lines.append(
+            "- Blanks are filled several times for the headline, but once for the curve: intervals of the curve do not "
+            "know how uncertain the filling is."
+        )
     further = [text for text in curve["assumes"].unique() if text]
     lines += [f"- In some specifications besides: {text}." for text in further]
     refused = curve[(curve["status"] == "refused")].drop_duplicates("reason")
