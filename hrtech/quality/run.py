@@ -1,6 +1,7 @@
 """Judging a suite with Great Expectations, and telling the result in counts."""
 
 import logging
+import sys
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -160,11 +161,28 @@ def _judge(
     return outcomes
 
 
+def load_great_expectations() -> Any:
+    """Import Great Expectations as if Spark were not installed, which it would import and is not used for here.
+
+    Besides, Spark Connect without its own dependencies ends a process whose main module is no file.
+    """
+    if "great_expectations" in sys.modules:
+        return sys.modules["great_expectations"]
+    absent = [name for name in ("pyspark", "pyspark.sql.connect") if name not in sys.modules]
+    sys.modules.update(dict.fromkeys(absent))  # type: ignore[arg-type]
+    try:
+        import great_expectations
+    finally:
+        for name in absent:
+            del sys.modules[name]
+    return great_expectations
+
+
 def _validate(
     table: pd.DataFrame, batch: Sequence[Expectation], now: datetime
 ) -> dict[str, tuple[bool, Mapping[str, Any]]]:
     """Run Great Expectations; what raised is absent from the result."""
-    import great_expectations as gx
+    gx = load_great_expectations()
     from great_expectations.data_context.types.base import ProgressBarsConfig
 
     context = gx.get_context(mode="ephemeral")
