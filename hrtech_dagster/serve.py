@@ -140,6 +140,8 @@ def listen(address: str, port: int) -> socket.socket:
     try:
         taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         taken.bind((address, port))
+        # bound alone, another server could still bind it too
+        taken.listen()
         taken.set_inheritable(False)
     except (OSError, OverflowError) as error:
         taken.close()

@@ -25,7 +25,7 @@ from hrtech.facts import FormField, JudgementForm, Report, facts_to_frame
 from hrtech.pages import CSRF_PLACEHOLDER, LINEAGE_COLUMNS, render_casework
 from hrtech_dagster.casework_pages import CSRF_FIELD
 from hrtech_dagster.dagster_processes import Target
-from hrtech_dagster.serve import ServeError, find_target, loopback_address, main
+from hrtech_dagster.serve import ServeError, find_target, listen, loopback_address, main
 from resources.home import prepare_home
 from resources.lake import list_tables, read_table, write_table
 
@@ -211,6 +211,12 @@ def test_the_code_location_is_what_was_named_or_lies_here(tmp_path, monkeypatch)
         find_target(Path("workspace.yaml"), "ours")
     with pytest.raises(ServeError, match=r"no workspace file other\.yaml"):
         find_target(Path("other.yaml"), None)
+
+
+def test_a_port_is_taken_before_anybody_answers_on_it():
+    first = listen("127.0.0.1", 0)
+    with contextlib.closing(first), pytest.raises(ServeError, match="cannot be used"):
+        listen("127.0.0.1", first.getsockname()[1])
 
 
 def test_a_taken_port_is_named(server, folder, tmp_path, monkeypatch, capsys):
