@@ -187,6 +187,7 @@ def _dowhy(frame: pd.DataFrame, one: Specification, seed: int):
     found = model.estimate_effect(
         estimand, method_name=DOWHY[one.estimator], target_units="ate", method_params={"init_params": params}
     )
+    # DoWhy's refuters draw from the global state alone
     np.random.seed(seed)  # noqa: NPY002, TID251
     return model, estimand, found
 

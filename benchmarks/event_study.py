@@ -18,6 +18,7 @@ import pandas as pd
 from hrtech.causal.events.adoption import NEVER
 from hrtech.causal.events.block import METHODS, Block, fit_block
 from hrtech.causal.events.panel import Panel
+from hrtech.causal.events.question import Controls
 from hrtech.causal.events.staggered import band, group_time, overall, summarise
 from hrtech.causal.events.sun_abraham import interaction_weighted
 
@@ -270,8 +271,8 @@ def _ours(panel: Panel, name: str) -> dict[str, tuple[float, float]]:
         found = interaction_weighted(panel)
         told = zip(found.event_time, found.estimate, np.sqrt(np.diag(found.covariance)), strict=True)
         return {str(int(label)): (float(value), float(error)) for label, value, error in told}
-    controls = "never_treated" if "never_treated" in name else "not_yet_treated"
-    cells = group_time(panel, controls)  # type: ignore[arg-type]
+    controls: Controls = "never_treated" if "never_treated" in name else "not_yet_treated"
+    cells = group_time(panel, controls)
     parts = summarise(cells, "cohort" if "cohorts" in name else "event_time")
     simple = overall(cells, "simple")
     rows = {

@@ -3,13 +3,12 @@
 import csv
 import io
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import fields
-from typing import Any
+from collections.abc import Mapping
 
 import pandas as pd
 
 from hrtech.causal.expression import columns_named
+from hrtech.causal.jupyter import call, markdown_table, written
 from hrtech.causal.question import ROLES, EffectError, EffectQuestion
 from hrtech.causal.whole_curve import CurveSettings
 from hrtech.facts.frames import rows
@@ -180,42 +179,38 @@ def notebook(
         for row in decisions.astype({"judged_at": "str"}).to_dict("records")
     ]
     cells = [
-        _words(
-            f"# {title}\n\n{question.hypothesis}. Exposure `{question.treatment}`, outcome `{question.outcome}`."
+        (
+            "markdown",
+            f"# {title}\n\n{question.hypothesis}. Exposure `{question.treatment}`, outcome `{question.outcome}`.",
         ),
-        _words(
+        (
+            "markdown",
             "The records of people are not in this notebook: the next cell reads them. It runs where the package "
-            "`hrtech-dagster` is installed.\n\n" + _markdown(dictionary)
+            "`hrtech-dagster` is installed.\n\n" + markdown_table(dictionary),
         ),
-        _code(_READ.format(study=study, columns=columns)),
-        _words("## The question"),
-        _code(_QUESTION.format(question=_call("EffectQuestion", question, EffectQuestion("", "t", "y")))),
-        _words("## The answer of the first estimator"),
-        _code(_ANSWER),
-        _words("## Every specification"),
-        _code(_CURVE.format(settings=_call("CurveSettings", settings, CurveSettings()))),
-        _code(_REFUTED),
-        _words("## One answer of the whole curve"),
-        _code(_JOINT.format(decisions=json.dumps(made, ensure_ascii=False, indent=4))),
-        _words("## What a hidden confounder would do"),
-        _code(_SENSITIVE),
-        _words("## The curve"),
-        _code(_CHART.format(study=study)),
-        _words("## The same as in the study"),
-        _code(_CHECK.format(stated=json.dumps(stated, indent=4))),
+        ("code", _READ.format(study=study, columns=columns)),
+        ("markdown", "## The question"),
+        (
+            "code",
+            _QUESTION.format(
+                question=call(question, EffectQuestion("", "t", "y"), ("hypothesis", "treatment", "outcome"))
+            ),
+        ),
+        ("markdown", "## The answer of the first estimator"),
+        ("code", _ANSWER),
+        ("markdown", "## Every specification"),
+        ("code", _CURVE.format(settings=call(settings, CurveSettings()))),
+        ("code", _REFUTED),
+        ("markdown", "## One answer of the whole curve"),
+        ("code", _JOINT.format(decisions=json.dumps(made, ensure_ascii=False, indent=4))),
+        ("markdown", "## What a hidden confounder would do"),
+        ("code", _SENSITIVE),
+        ("markdown", "## The curve"),
+        ("code", _CHART.format(study=study)),
+        ("markdown", "## The same as in the study"),
+        ("code", _CHECK.format(stated=json.dumps(stated, indent=4))),
     ]
-    for place, cell in enumerate(cells):
-        cell["id"] = f"cell-{place}"
-    book = {
-        "cells": cells,
-        "metadata": {
-            "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
-            "language_info": {"name": "python"},
-        },
-        "nbformat": 4,
-        "nbformat_minor": 5,
-    }
-    return json.dumps(book, ensure_ascii=False, indent=1)
+    return written(cells)
 
 
 def notebook_files(book: str, dictionary: pd.DataFrame) -> pd.DataFrame:
@@ -231,42 +226,3 @@ def notebook_files(book: str, dictionary: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(files, columns=["path", "media_type", "content"]).astype(
         {"path": "str", "media_type": "str"}
     )
-
-
-def _call(name: str, value: Any, default: Any) -> str:
-    """Write a dataclass as a call with the fields that are not as by default."""
-    given = [
-        f"    {one.name}={getattr(value, one.name)!r},"
-        for one in fields(value)
-        if getattr(value, one.name) != getattr(default, one.name)
-        or one.name in ("hypothesis", "treatment", "outcome")
-    ]
-    return "\n".join([f"{name}(", *given, ")"]) if given else f"{name}()"
-
-
-def _markdown(frame: pd.DataFrame) -> str:
-    heads = [str(name).replace("_", " ") for name in frame.columns]
-    lines = [
-        heads,
-        ["---"] * len(heads),
-        *([str(v).replace("|", "\\|") for v in row] for row in frame.to_numpy()),
-    ]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
-
-
-def _words(text: str) -> dict[str, Any]:
-    return {"cell_type": "markdown", "metadata": {}, "source": _lines(text)}
-
-
-def _code(text: str) -> dict[str, Any]:
-    return {
-        "cell_type": "code",
-        "execution_count": None,
-        "metadata": {},
-        "outputs": [],
-        "source": _lines(text),
-    }
-
-
-def _lines(text: str) -> Sequence[str]:
-    return text.splitlines(keepends=True)

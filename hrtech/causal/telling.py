@@ -1,6 +1,6 @@
 """What an effect study tells: the estimate with what would change one's mind, as facts and as a report."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import pandas as pd
 
@@ -190,11 +190,15 @@ def _capital(name: str) -> str:
     return words[:1].upper() + words[1:]
 
 
-def estimates_chart(facts: Sequence[Fact]) -> Chart:
-    """Draw estimates beside each other."""
+def _named(fact: Fact) -> str:
+    return fact.fact_id.split("/")[1].removeprefix("estimate.").replace("_", " ")
+
+
+def estimates_chart(facts: Sequence[Fact], named: Callable[[Fact], str] = _named) -> Chart:
+    """Draw estimates beside each other, each with its interval, under the name that is given to it."""
     data = [
         {
-            "estimate of": fact.fact_id.split("/")[1].removeprefix("estimate.").replace("_", " "),
+            "estimate of": named(fact),
             "effect": fact.value,
             "low": fact.value if fact.low is None else fact.low,
             "high": fact.value if fact.high is None else fact.high,

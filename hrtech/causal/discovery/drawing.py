@@ -130,8 +130,8 @@ def _places(
                 name: sum(height[k] for k in near[name]) / len(near[name]) if near[name] else height[name]
                 for name in group
             }
-            ordered = sorted(group, key=lambda name, pull=pull: (pull[name], name))  # type: ignore[misc]
-            height |= {name: _at(place, len(group), layer, tall) for place, name in enumerate(ordered)}
+            ordered = sorted((pull[name], name) for name in group)
+            height |= {name: _at(place, len(group), layer, tall) for place, (_, name) in enumerate(ordered)}
     return {name: (1.6 * layers[name], height[name]) for name in names}
 
 

@@ -1,5 +1,6 @@
 """Greedy equivalence search (Chickering 2002) over classes of graphs, with what is known imposed at every step."""
 
+from collections.abc import Callable, Iterator
 from itertools import combinations
 from typing import Final
 
@@ -11,6 +12,8 @@ from hrtech.causal.discovery.scores import ScoreData, local_score
 
 #: Neighbours of a variable of which every subset is tried.
 _MOST_NEIGHBOURS: Final = 6
+
+Score = Callable[[int, frozenset[int]], float]
 
 
 def greedy_equivalence(data: ScoreData, bounds: Bounds) -> Graph:
@@ -69,7 +72,7 @@ def _clique(joined: Graph, nodes: set[int]) -> bool:
     return all(joined[a, b] for a, b in combinations(nodes, 2))
 
 
-def _insertions(graph, bounds, score):  # type: ignore[no-untyped-def]
+def _insertions(graph: Graph, bounds: Bounds, score: Score) -> Iterator[tuple[float, Graph]]:
     """Valid insertions of an edge x → y, each with its gain."""
     joined = adjacency(graph)
     for x, y in zip(*np.nonzero(bounds.allowed & ~joined), strict=True):
@@ -90,7 +93,7 @@ def _insertions(graph, bounds, score):  # type: ignore[no-untyped-def]
                     yield gain, changed
 
 
-def _deletions(graph, bounds, score):  # type: ignore[no-untyped-def]
+def _deletions(graph: Graph, bounds: Bounds, score: Score) -> Iterator[tuple[float, Graph]]:
     """Valid deletions of an edge between x and y, each with its gain."""
     joined = adjacency(graph)
     for x, y in zip(*np.nonzero(graph & ~bounds.required & ~bounds.required.T), strict=True):

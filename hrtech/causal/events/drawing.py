@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
+from hrtech.causal import telling
 from hrtech.causal.events.telling import name_of
 from hrtech.facts import Chart, Fact
 from hrtech.facts.frames import rows
@@ -14,30 +15,7 @@ _MOST_BARS = 30
 
 def estimates_chart(facts: Sequence[Fact]) -> Chart:
     """Every estimator's effect with its interval."""
-    data = [
-        {
-            "estimate by": _by(fact),
-            "effect": fact.value,
-            "low": fact.value if fact.low is None else fact.low,
-            "high": fact.value if fact.high is None else fact.high,
-        }
-        for fact in facts
-    ]
-    return Chart(
-        "Estimates with their intervals",
-        charts.forest(
-            data,
-            label="estimate by",
-            estimate="effect",
-            low="low",
-            high="high",
-            label_title="estimate",
-            estimate_title="difference in the outcome",
-        ),
-        "; ".join(f"{row['estimate by']}: {row['effect']:.3f}" for row in data)
-        + ". The line marks no effect.",
-        fact_ids=tuple(fact.fact_id for fact in facts),
-    )
+    return telling.estimates_chart(facts, _by)
 
 
 def _by(fact: Fact) -> str:

@@ -2,12 +2,11 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import fields
-from typing import Any
 
 import pandas as pd
 
 from hrtech.causal.events.question import EventQuestion
+from hrtech.causal.jupyter import call, markdown_table, written
 from hrtech.facts.frames import rows
 
 _READ = """\
@@ -56,6 +55,9 @@ _PARTS = {"unit": "unit", "period": "period", "per": "divisor of outcomes", "tre
     "adopted": "first period of the event"
 }
 
+_DEFAULT = EventQuestion("", "unit", "period", ("outcome",), treated="treated")
+_ALWAYS = frozenset({"hypothesis", "unit", "period", "outcomes", "treated"})
+
 
 def panel_dictionary(frame: pd.DataFrame, question: EventQuestion, roles: Mapping[str, str]) -> pd.DataFrame:
     """Describe the columns that a study reads, without a value of them.
@@ -91,11 +93,11 @@ def event_notebook(
         (
             "markdown",
             "The panel is not in this notebook: the next cell reads it. It runs where the package `hrtech-dagster` is "
-            "installed.\n\n" + _markdown(dictionary),
+            "installed.\n\n" + markdown_table(dictionary),
         ),
         ("code", _READ.format(study=study, columns=dictionary["column"].tolist(), dates=dates)),
         ("markdown", "## The question and its answer"),
-        ("code", _ANSWER.format(question=_call(question))),
+        ("code", _ANSWER.format(question=call(question, _DEFAULT, _ALWAYS))),
         ("markdown", "## Every estimator"),
         ("code", "result.estimates"),
         ("markdown", "## By periods since the event"),
@@ -111,41 +113,4 @@ def event_notebook(
         ("markdown", "## The same as in the study"),
         ("code", _CHECK.format(stated=json.dumps(stated, ensure_ascii=False, indent=4))),
     ]
-    book = {
-        "cells": [_cell(place, kind, text) for place, (kind, text) in enumerate(cells)],
-        "metadata": {
-            "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
-            "language_info": {"name": "python"},
-        },
-        "nbformat": 4,
-        "nbformat_minor": 5,
-    }
-    return json.dumps(book, ensure_ascii=False, indent=1)
-
-
-def _cell(place: int, kind: str, text: str) -> dict[str, Any]:
-    cell: dict[str, Any] = {
-        "cell_type": kind,
-        "id": f"cell-{place}",
-        "metadata": {},
-        "source": text.splitlines(keepends=True),
-    }
-    return cell | ({"execution_count": None, "outputs": []} if kind == "code" else {})
-
-
-def _call(question: EventQuestion) -> str:
-    """Write the question as a call with the settings that are not as by default."""
-    default = EventQuestion("", "unit", "period", ("outcome",), treated="treated")
-    always = {"hypothesis", "unit", "period", "outcomes", "treated"}
-    given = [
-        f"    {one.name}={getattr(question, one.name)!r},"
-        for one in fields(question)
-        if one.name in always or getattr(question, one.name) != getattr(default, one.name)
-    ]
-    return "\n".join(["EventQuestion(", *given, ")"])
-
-
-def _markdown(frame: pd.DataFrame) -> str:
-    heads = [str(name).replace("_", " ") for name in frame.columns]
-    body = [[str(value).replace("|", "\\|") for value in row] for row in frame.to_numpy()]
-    return "\n".join(f"| {' | '.join(line)} |" for line in [heads, ["---"] * len(heads), *body])
+    return written(cells)
