@@ -51,6 +51,7 @@ class Engine(Protocol):
     """A database that Splink works on."""
 
     api: Any
+    errors: tuple[type[Exception], ...]
 
     def register(self, table: pd.DataFrame, name: str) -> Any:
         """Hand a table over, without copying it to any disk."""
@@ -76,6 +77,7 @@ class _DuckDB:
         import duckdb
         from splink import DuckDBAPI
 
+        self.errors: tuple[type[Exception], ...] = (duckdb.Error,)
         self._connection = duckdb.connect(":memory:")
         self._connection.execute("set enable_progress_bar = false")
         # levels may be an expert's SQL, which has no business with files or networks
@@ -117,6 +119,7 @@ class _Spark:
                 "Spark did not start. It needs Java 17 or later: install it, or set JAVA_HOME [setting: engine]"
             ) from None
         self._ours = running is None
+        self.errors: tuple[type[Exception], ...] = (PySparkException,)
         self._views: list[str] = []
         # tables in between are kept in memory: Splink's default writes them to files
         self.api = SparkAPI(

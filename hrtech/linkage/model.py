@@ -147,9 +147,22 @@ class Splink:
                 from {pairs} p join {self._everyone} l on p.l_row = l.row join {self._everyone} r on p.r_row = r.row
             ) both_sides
         """
-        found = self._engine.frame(query).sort_values(["l_row", "r_row"], kind="stable")
+        found = self._found(query).sort_values(["l_row", "r_row"], kind="stable")
         outcome = {one.name: found[one.name].to_numpy(np.int8) for one in self._comparisons}
         return Vectors(found["l_row"].to_numpy(np.int64), found["r_row"].to_numpy(np.int64), outcome)
+
+    def _found(self, query: str) -> pd.DataFrame:
+        own = [one.name for one in self._spec.fields if one.levels]
+        try:
+            return self._engine.frame(query)
+        except self._engine.errors:
+            if not own:
+                raise
+            # without the engine's words, which quote values
+            raise LinkageError(
+                f"The levels of {', '.join(own)} cannot be evaluated on these records: an unknown function, or a cast "
+                "of a text that is none. Use try_cast [setting: fields.levels.sql]"
+            ) from None
 
     def _register(self, table: pd.DataFrame) -> Any:
         self._registered += 1

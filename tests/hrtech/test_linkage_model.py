@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from hrtech.linkage import FieldSpec, LinkageSpec, link_registers
+from hrtech.linkage import FieldSpec, LinkageError, LinkageSpec, link_registers
 from hrtech.linkage.comparisons import comparisons_of
 from hrtech.linkage.engine import open_engine
 from hrtech.linkage.fit import chances, random_pairs, reweighed
@@ -218,6 +218,16 @@ def test_an_expert_states_levels_as_in_splink():
 def test_a_level_is_one_condition_over_its_field(sql, says):
     with pytest.raises(ValueError, match=says):
         FieldSpec("born", "date", levels=((sql, "own"),))
+
+
+@pytest.mark.parametrize("sql", ["cast(town_l as int) < cast(town_r as int)", "no_such(town_l, town_r)"])
+def test_a_level_that_cannot_be_evaluated_is_named_and_quotes_no_value(sql):
+    own = FieldSpec("town", "place", levels=((sql, "own"),))
+    records = people(60)
+    with pytest.raises(LinkageError, match="levels of town cannot be evaluated") as refused:
+        link_registers({"all": records}, LinkageSpec((*FIELDS[:3], own), mode="deduplicate", id_columns="no"))
+    assert not [value for value in records["town"].dropna() if value in str(refused.value)]
+    assert refused.value.__cause__ is None and refused.value.__suppress_context__
 
 
 def test_labels_of_own_levels_are_not_those_of_the_others():
