@@ -1,0 +1,162 @@
+"""A whole comparison: from records and a question to its tables."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from hrtech.groups.compare import ALL, comparisons, ranks
+from hrtech.groups.estimate import Estimates, estimate_all
+from hrtech.groups.question import GroupError, GroupQuestion
+from hrtech.groups.ranks import shrunken
+from hrtech.groups.records import Prepared, prepare
+
+
+@dataclass(frozen=True)
+class GroupResult:
+    """What a comparison found.
+
+    Attributes:
+        estimates: A row a measure, window and group: `estimate`, `low`, `high`, what it is made of, the design effect,
+            the estimate drawn towards the mean, and why there is none where there is none.
+        against_others: Each group against the records outside it.
+        pairs: Groups against one another, over all windows together.
+        changes: Each window of a group against the one before.
+        ranks: Ranks with the places that each group may have.
+        left_out: Blanks and records left out.
+        standard: The standard population.
+    """
+
+    estimates: pd.DataFrame
+    against_others: pd.DataFrame
+    pairs: pd.DataFrame
+    changes: pd.DataFrame
+    ranks: pd.DataFrame
+    left_out: pd.DataFrame
+    standard: pd.DataFrame
+
+
+def compare_groups(
+    records: pd.DataFrame,
+    question: GroupQuestion,
+    denominators: pd.DataFrame | None = None,
+    standard: pd.DataFrame | None = None,
+) -> GroupResult:
+    """Compare the groups of a table.
+
+    Args:
+        records: One row a record, typed.
+        question: What is asked.
+        denominators: Exposure by group, and by period and stratum where they matter.
+        standard: The columns to standardise for, and `weight`; by default all records together.
+
+    Raises:
+        GroupError: The question cannot be answered from this table; the message names the setting and the mend.
+    """
+    prepared = prepare(records, question, denominators)
+    weights = standard_weights(prepared, question, standard)
+    estimates = estimate_all(prepared, question, denominators, weights)
+    return GroupResult(
+        estimates=estimates_table(prepared, estimates, question.confidence),
+        **comparisons(prepared, question, estimates),
+        ranks=ranks(prepared, question, estimates),
+        left_out=prepared.left_out,
+        standard=standard_table(prepared, question, weights),
+    )
+
+
+def standard_weights(
+    prepared: Prepared, question: GroupQuestion, standard: pd.DataFrame | None
+) -> pd.Series | None:
+    """Weight of each stratum in a declared standard; None where there is none.
+
+    Raises:
+        GroupError: It lacks a column, a weight, or a stratum that the records hold.
+    """
+    if standard is None or not question.standardise:
+        return None
+    names = list(question.standardise)
+    if lacking := [c for c in [*names, "weight"] if c not in standard.columns]:
+        raise GroupError(f"The standard has no column '{lacking[0]}' [setting: standard]")
+    table = standard[names].map(str, na_action="ignore")
+    table["weight"] = pd.to_numeric(standard["weight"], errors="coerce").to_numpy(float)
+    if table.duplicated(names).any() or not (table["weight"] >= 0).all() or not table["weight"].sum() > 0:
+        raise GroupError(
+            "The standard needs one row a stratum, and weights of 0 or more that are not all 0 [setting: standard]"
+        )
+    joined = prepared.strata.merge(table, on=names, how="outer", indicator=True)
+    absent = int((joined["_merge"] == "right_only").sum())
+    if absent and (joined.loc[joined["_merge"] == "right_only", "weight"] > 0).any():
+        raise GroupError(
+            f"{absent} strata of the standard have no record at all, so no group can be given its mix. Join strata "
+            "[setting: standard, standardise]"
+        )
+    found = prepared.strata.merge(table, on=names, how="left")["weight"]
+    if found.isna().any():
+        raise GroupError(
+            f"{int(found.isna().sum())} strata of the records are not in the standard. Give each a weight, 0 where "
+            "it does not count [setting: standard]"
+        )
+    return found
+
+
+def standard_table(prepared: Prepared, question: GroupQuestion, weights: pd.Series | None) -> pd.DataFrame:
+    """The standard as a table: strata with their share of it and of the records."""
+    if not question.standardise:
+        return pd.DataFrame({"share": pd.Series(dtype=float)})
+    counted = np.bincount(prepared.stratum[prepared.stratum >= 0], minlength=len(prepared.strata))
+    records = counted / counted.sum()
+    share = records if weights is None else weights.to_numpy(float) / float(weights.sum())
+    origin = "all records together, by what each measure is divided by" if weights is None else "declared"
+    return prepared.strata.assign(share=share, share_of_records=records, standard=origin)
+
+
+def estimates_table(prepared: Prepared, estimates: list[Estimates], confidence: float) -> pd.DataFrame:
+    """Estimates of the groups as a table."""
+    labels, windows = prepared.labels, [*prepared.windows, ALL]
+    frames = []
+    for of in estimates:
+        groups, spans = (a.ravel() for a in np.indices(of.value.shape[1:]))
+        at = (np.zeros_like(groups), groups, spans)
+        low, high = of.shown
+        frame = pd.DataFrame(
+            {
+                "measure": of.measure.name,
+                "kind": of.measure.kind,
+                "standardised": of.standardised,
+                "window": [windows[s] if of.value.shape[2] > 1 else ALL for s in spans],
+                "group": [labels[g] for g in groups],
+                "estimate": of.value[at],
+                "low": low[at],
+                "high": high[at],
+                "records": of.tally.records[at].astype(int),
+                "held": of.tally.held[at],
+                "divided_by": of.below[at],
+                "people": of.tally.people[at].astype(int),
+                "unknown": of.tally.unknown[at].astype(int),
+                "design_effect": of.effect[at],
+                "shrunken": _shrunken(of, confidence)[groups, spans],
+                "reason": of.reason[at].astype(str),
+            }
+        )
+        frames.append(frame.replace([np.inf, -np.inf], np.nan))
+    return pd.concat(frames, ignore_index=True)
+
+
+def _shrunken(of: Estimates, confidence: float) -> np.ndarray:
+    """Estimates drawn towards the mean of their window, by the width of their intervals."""
+    from scipy.special import ndtri
+
+    found = np.full(of.value.shape[1:], np.nan)
+    if of.measure.kind not in ("share", "rate", "mean"):
+        return found
+    low, high = of.shown
+    with np.errstate(invalid="ignore"):
+        variance = ((high - low)[0] / (2 * ndtri((1 + confidence) / 2))) ** 2
+    for window in range(found.shape[1]):
+        there = (
+            ~np.isnan(of.value[0, :, window]) & (variance[:, window] > 0) & np.isfinite(variance[:, window])
+        )
+        if there.sum() >= 3:
+            found[there, window] = shrunken(of.value[0, there, window], variance[there, window])
+    return found
