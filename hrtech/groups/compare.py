@@ -75,7 +75,7 @@ def adjusted(tables: dict[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
 
 _COLUMNS = (
     "measure", "standardised", "window", "group", "compared_with", "estimate", "other", "difference", "difference_low",
-    "difference_high", "difference_low_all", "difference_high_all", "ratio", "ratio_low", "ratio_high", "p",
+    "difference_high", "difference_low_all", "difference_high_all", "ratio", "ratio_low", "ratio_high", "p", "shared",
 )  # fmt: skip
 
 
@@ -208,6 +208,7 @@ def _contrast(
             "ratio_low": np.where(positive, ratio_ends[0], np.nan),
             "ratio_high": np.where(positive, ratio_ends[1], np.nan),
             "p": _p(of, pair, level),
+            "shared": np.broadcast_to(np.asarray(pair.correlation) != 0, a.shape),
         }
     ).replace([np.inf, -np.inf], np.nan)
 

@@ -136,7 +136,8 @@ def quantile_limits(
         return median, -np.inf, np.inf
     # ranks `rank` and `n - rank + 1` of n equally heavy values
     low = x[np.searchsorted(shares, rank / n - 1e-9)]
-    high = x[min(np.searchsorted(shares, (n - rank) / n + 1e-9, side="right"), len(x) - 1)]
+    above = int(np.searchsorted(shares, (n - rank) / n + 1e-9, side="right"))
+    high = x[min(above, len(x) - 1)]
     return median, float(low), float(high)
 
 

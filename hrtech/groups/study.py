@@ -135,28 +135,22 @@ def estimates_table(prepared: Prepared, estimates: list[Estimates], confidence: 
                 "people": of.tally.people[at].astype(int),
                 "unknown": of.tally.unknown[at].astype(int),
                 "design_effect": of.effect[at],
-                "shrunken": _shrunken(of, confidence)[groups, spans],
                 "reason": of.reason[at].astype(str),
             }
         )
         frames.append(frame.replace([np.inf, -np.inf], np.nan))
-    return pd.concat(frames, ignore_index=True)
+    return add_shrunken(pd.concat(frames, ignore_index=True), confidence)
 
 
-def _shrunken(of: Estimates, confidence: float) -> np.ndarray:
-    """Estimates drawn towards the mean of their window, by the width of their intervals."""
+def add_shrunken(estimates: pd.DataFrame, confidence: float) -> pd.DataFrame:
+    """Add estimates drawn towards the mean of their window, by the width of their intervals."""
     from scipy.special import ndtri
 
-    found = np.full(of.value.shape[1:], np.nan)
-    if of.measure.kind not in ("share", "rate", "mean"):
-        return found
-    low, high = of.shown
-    with np.errstate(invalid="ignore"):
-        variance = ((high - low)[0] / (2 * ndtri((1 + confidence) / 2))) ** 2
-    for window in range(found.shape[1]):
-        there = (
-            ~np.isnan(of.value[0, :, window]) & (variance[:, window] > 0) & np.isfinite(variance[:, window])
-        )
-        if there.sum() >= 3:
-            found[there, window] = shrunken(of.value[0, there, window], variance[there, window])
-    return found
+    made = estimates.assign(shrunken=np.nan)
+    variance = ((made["high"] - made["low"]) / (2 * ndtri((1 + confidence) / 2))) ** 2
+    usable = made["kind"].isin(["share", "rate", "mean"]) & made["estimate"].notna() & (variance > 0)
+    for _, rows in made.loc[usable].groupby(["measure", "standardised", "window"], sort=False):
+        if len(rows) > 2:
+            drawn = shrunken(rows["estimate"].to_numpy(float), variance[rows.index].to_numpy(float))
+            made.loc[rows.index, "shrunken"] = drawn
+    return made

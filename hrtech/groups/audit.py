@@ -1,0 +1,151 @@
+"""What a reader can work out about withheld counts from everything that is published together.
+
+The reader knows every published count, that counts are whole and not below 0, that a count of 0 would have been
+published, so that a withheld one is at least 1, and which combinations occur at all. The least and the most that a
+sum can then be are two linear programmes (Fischetti and Salazar-González 2000, Management Science 46); where their
+solutions are not whole, an integer programme decides. HiGHS solves them, each from where the last one ended.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.sparse import csr_array, vstack
+
+_WHOLE = 1e-6
+_SECONDS = 10.0
+
+
+@dataclass(frozen=True)
+class Figures:
+    """Counts that may be published, and sums that must not be found out, over the same cells.
+
+    Attributes:
+        cells: True counts, whole, shape (cells,).
+        rows: Counts that may be published, as sums of cells: 0 and 1, shape (counts, cells).
+        forbidden: Counts that are never published, such as those of few people, shape (counts,).
+        secrets: Further sums that must not be found out, shape (sums, cells).
+        worth: How dear each count is to its readers; the cheapest is withheld first, shape (counts,).
+    """
+
+    cells: np.ndarray
+    rows: csr_array
+    forbidden: np.ndarray
+    secrets: csr_array
+    worth: np.ndarray
+
+    @property
+    def values(self) -> np.ndarray:
+        """True value of each row."""
+        return np.asarray(self.rows @ self.cells)
+
+    def merged(self) -> "Figures":
+        """Join cells that no row and no secret tells apart; what can be found out stays the same."""
+        both = vstack([self.rows, self.secrets], format="csc")
+        both.sort_indices()
+        keys = [tuple(both.indices[a:b]) for a, b in zip(both.indptr[:-1], both.indptr[1:], strict=True)]
+        places = {key: at for at, key in enumerate(dict.fromkeys(keys))}
+        at = np.array([places[key] for key in keys], dtype=np.int64)
+        firsts = np.unique(at, return_index=True)[1]
+        cells = np.bincount(at, self.cells, len(places))
+        count = self.rows.shape[0]
+        kept = csr_array(both[:, firsts])
+        return Figures(cells, csr_array(kept[:count]), self.forbidden, csr_array(kept[count:]), self.worth)
+
+
+class Reader:
+    """Somebody who has everything that is published, and asks about sums of cells.
+
+    Every whole table that agrees with what is published is kept as a witness: what two of them say differently, the
+    reader cannot know. A table stays possible when more is withheld, so that most sums need no programme of their own.
+
+    Attributes:
+        figures: The counts.
+        published: Which of them are.
+        sums: Rows and secrets, one after the other.
+        low: Least value of each sum in a possible table that was found.
+        high: Its greatest.
+    """
+
+    def __init__(self, figures: Figures, published: np.ndarray) -> None:
+        import highspy
+
+        self.figures, self.published = figures, published.copy()
+        self.sums = vstack([figures.rows, figures.secrets], format="csr")
+        self.low = self.high = np.asarray(self.sums @ figures.cells, dtype=float)
+        self.solver = highspy.Highs()
+        for option, value in (
+            ("output_flag", False),
+            ("threads", 1),
+            ("presolve", "off"),
+            ("time_limit", _SECONDS),
+        ):
+            self.solver.setOptionValue(option, value)
+        model = highspy.HighsLp()
+        model.num_col_, model.num_row_ = len(figures.cells), figures.rows.shape[0]
+        model.col_cost_ = np.zeros(model.num_col_)
+        model.col_lower_ = np.zeros(model.num_col_)
+        model.col_upper_ = np.full(model.num_col_, highspy.kHighsInf)
+        model.row_lower_ = np.where(published, figures.values, 1.0)
+        model.row_upper_ = np.where(published, figures.values, highspy.kHighsInf)
+        model.a_matrix_.format_ = highspy.MatrixFormat.kRowwise
+        model.a_matrix_.start_ = figures.rows.indptr
+        model.a_matrix_.index_ = figures.rows.indices
+        model.a_matrix_.value_ = figures.rows.data.astype(float)
+        self.solver.passModel(model)
+        self.infinite = highspy.kHighsInf
+
+    def withhold(self, row: int) -> None:
+        """Take a row out of what is published."""
+        self.published[row] = False
+        self.solver.changeRowBounds(row, 1.0, self.infinite)
+
+    def ask(self, at: int) -> np.ndarray:
+        """Find the least and the most of a sum in whole numbers, and keep them as `low` and `high`.
+
+        Returns:
+            Published rows that hold the sum where it is.
+        """
+        cells = self.sums.indices[self.sums.indptr[at] : self.sums.indptr[at + 1]]
+        held = np.zeros(len(self.published), bool)
+        for sign in (1.0, -1.0):
+            found, duals = self._least(cells, sign)
+            if found is None:
+                self.high = self.high.copy()
+                self.high[at] = np.inf
+                continue
+            held |= np.abs(duals) > 1e-9
+            if np.abs(found - np.round(found)).max(initial=0) > _WHOLE:
+                found = self._least_whole(cells, sign)
+            told = self.sums @ np.round(found)
+            self.low, self.high = np.minimum(self.low, told), np.maximum(self.high, told)
+        return np.flatnonzero(held & self.published)
+
+    def _least(self, secret: np.ndarray, sign: float) -> tuple[np.ndarray | None, np.ndarray]:
+        import highspy
+
+        at = secret.astype(np.int32)
+        self.solver.changeColsCost(len(at), at, np.full(len(at), sign))
+        self.solver.run()
+        status = self.solver.getModelStatus()
+        solution = self.solver.getSolution()
+        self.solver.changeColsCost(len(at), at, np.zeros(len(at)))
+        if status in (highspy.HighsModelStatus.kUnbounded, highspy.HighsModelStatus.kUnboundedOrInfeasible):
+            return None, np.zeros(len(self.published))
+        if status != highspy.HighsModelStatus.kOptimal:
+            raise ArithmeticError(f"the linear programme of the audit ended as {status.name}")
+        return np.asarray(solution.col_value), np.asarray(solution.row_dual)
+
+    def _least_whole(self, secret: np.ndarray, sign: float) -> np.ndarray:
+        """Whole cells with the least sum. Where time runs out, the best found: the range is at least as wide."""
+        from scipy.optimize import LinearConstraint, milp
+
+        goal = np.zeros(len(self.figures.cells))
+        goal[secret] = sign
+        values = self.figures.values
+        bounds = LinearConstraint(
+            self.figures.rows, np.where(self.published, values, 1.0), np.where(self.published, values, np.inf)
+        )
+        found = milp(
+            goal, integrality=np.ones(len(goal)), constraints=bounds, options={"time_limit": _SECONDS}
+        )
+        return np.asarray(self.figures.cells if found.x is None else np.round(found.x))

@@ -1,0 +1,98 @@
+"""Which counts are withheld, so that no small one can be worked out from all that are published together.
+
+Small counts are withheld first. Then, as long as a reader could narrow any withheld count down to fewer values than
+the minimum cell, or find out a small sum that stands in no table, one more count is withheld: the cheapest of those
+that hold the sum in its place, which are the rows with a multiplier in the linear programme (Cox 1980, JASA 75;
+Fischetti and Salazar-González 2000). It ends, at the latest with nothing published.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from hrtech.groups.audit import Figures, Reader
+
+
+@dataclass(frozen=True)
+class Protected:
+    """What may be published.
+
+    Attributes:
+        published: Counts that may, shape (counts,).
+        audit: A row a withheld count or secret: `kind`, `place` among its kind, and `low` and `high`, two values that
+            it has in tables which agree with everything published.
+    """
+
+    published: np.ndarray
+    audit: pd.DataFrame
+
+
+def protect(figures: Figures, minimum: int) -> Protected:
+    """Choose what to withhold.
+
+    Args:
+        figures: Counts that may be published, and secrets.
+        minimum: Smallest count that may be published; each withheld one keeps at least as many possible values.
+    """
+    merged = figures.merged()
+    values = merged.values
+    reader = Reader(merged, ~(merged.forbidden | ((values > 0) & (values < minimum))))
+    while len(narrow := _narrow(reader, minimum)):
+        before = reader.published.sum()
+        for at in narrow:
+            _free(reader, int(at), minimum)
+        if reader.published.sum() == before:
+            break  # what is left cannot be widened: nothing that is above 0 is published
+    return Protected(reader.published, audit(figures, reader.published, minimum))
+
+
+def audit(figures: Figures, published: np.ndarray, minimum: int) -> pd.DataFrame:
+    """Show for each withheld count and each secret two values that a reader cannot exclude, as far apart as asked."""
+    merged = figures.merged()
+    reader = Reader(merged, published)
+    _narrow(reader, minimum)
+    count = len(published)
+    asked = np.concatenate([np.flatnonzero(~published), np.arange(count, len(reader.low))])
+    return pd.DataFrame(
+        {
+            "kind": np.where(asked < count, "count", "secret"),
+            "place": np.where(asked < count, asked, asked - count),
+            "low": reader.low[asked],
+            "high": reader.high[asked],
+        }
+    )
+
+
+def _is_narrow(reader: Reader, minimum: int) -> np.ndarray:
+    """Withheld counts and secrets whose range, as far as it is known, holds fewer values than the minimum."""
+    secret = np.concatenate([~reader.published, np.ones(len(reader.low) - len(reader.published), bool)])
+    return secret & (reader.high - reader.low < minimum - 1 - 1e-6)
+
+
+def _narrow(reader: Reader, minimum: int) -> np.ndarray:
+    """Sums that a reader narrows down too far, with every range asked for where it is not known to be wide."""
+    for at in np.flatnonzero(_is_narrow(reader, minimum)):
+        if _is_narrow(reader, minimum)[at]:
+            reader.ask(int(at))
+    return np.flatnonzero(_is_narrow(reader, minimum))
+
+
+def _free(reader: Reader, at: int, minimum: int) -> None:
+    """Withhold the cheapest count that holds a sum, unless what went before has freed it."""
+    if not _is_narrow(reader, minimum)[at]:
+        return
+    values = reader.figures.values
+    holders = reader.ask(at)
+    if not _is_narrow(reader, minimum)[at]:
+        return
+    holders = holders[values[holders] > 0]
+    if not len(holders):  # held by whole numbers alone: any row that shares a cell with it, or else any row
+        cells = reader.sums.indices[reader.sums.indptr[at] : reader.sums.indptr[at + 1]]
+        sharing = np.asarray(reader.figures.rows[:, cells].sum(axis=1)) > 0
+        there = reader.published & (values > 0)
+        holders = np.flatnonzero(there & sharing)
+        holders = holders if len(holders) else np.flatnonzero(there)
+    if len(holders):
+        worth = reader.figures.worth[holders]
+        reader.withhold(int(holders[np.lexsort((holders, values[holders], worth))[0]]))
