@@ -5,6 +5,7 @@ Invariant: settings that exist are consistent by themselves; whether they fit a 
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import pairwise
 from types import MappingProxyType
 from typing import Final, Literal, get_args
 
@@ -83,7 +84,7 @@ class PatternSettings:
         object.__setattr__(self, "windows", tuple(sorted(set(self.windows))))
         for name in ("ignored", "unknown", "bands"):
             plain = {column: tuple(values) for column, values in getattr(self, name).items()}
-            object.__setattr__(self, name, MappingProxyType(plain))
+            object.__setattr__(self, name, plain)
         self._check_columns()
         self._check_numbers()
 
@@ -110,7 +111,7 @@ class PatternSettings:
                 "'period: declared' [setting: period, periods]"
             )
         for column, edges in self.bands.items():
-            if len(edges) < 1 or any(a >= b for a, b in zip(edges, edges[1:], strict=False)):
+            if len(edges) < 1 or any(a >= b for a, b in pairwise(edges)):
                 raise PatternsError(f"Edges of bands rise [setting: bands, column '{column}']")
 
     def _check_numbers(self) -> None:

@@ -1,8 +1,20 @@
 """The search itself: from a table of records to patterns that changed."""
 
-import pandas as pd
+import hashlib
+import time
 
-from hrtech.patterns.declared import Patterns, PatternSettings
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from hrtech.patterns.cube import Exposures, blocks
+from hrtech.patterns.declared import Patterns, PatternsError, PatternSettings, Search
+from hrtech.patterns.families import Families, Records, fold
+from hrtech.patterns.periods import Periods, read_periods
+from hrtech.patterns.results import Findings, tables
+from hrtech.patterns.scan import Candidates, Scanned, first_stage, scan_blocks
+from hrtech.patterns.season import SeasonTest, test_season
+from hrtech.patterns.variables import Variables, read_variables
 
 
 def find_patterns(frame: pd.DataFrame, settings: PatternSettings) -> Patterns:
@@ -15,4 +27,93 @@ def find_patterns(frame: pd.DataFrame, settings: PatternSettings) -> Patterns:
     Raises:
         PatternsError: The table cannot be searched as declared, or only with more memory than allowed.
     """
-    raise NotImplementedError
+    start = time.perf_counter()
+    periods = read_periods(frame, settings)
+    if settings.season_proof and periods.cycles < 2:
+        raise PatternsError(
+            "Only what season cannot explain is asked for, but there is no second cycle to compare with. Read a longer "
+            "history, or leave season_proof out [setting: season_proof, cycle]"
+        )
+    variables = read_variables(frame, periods, settings)
+    exposures = Exposures(variables)
+    scanned = scan_blocks(
+        lambda: blocks(variables, exposures, settings.max_length, settings.min_count),
+        exposures,
+        periods,
+        settings,
+    )
+    strict = find_strict(scanned, variables, periods, settings)
+    search = Search(
+        len(variables.period), periods.labels, variables.columns,
+        sum(level.combinations for level in scanned.levels.values()),
+        sum(level.hypotheses for level in scanned.levels.values()), scanned.cells, periods.cycle, periods.cycles, 1.0,
+        time.perf_counter() - start,
+    )  # fmt: skip
+    return tables([strict], scanned, variables, periods, settings, search)
+
+
+def find_strict(
+    scanned: Scanned, variables: Variables, periods: Periods, settings: PatternSettings
+) -> Findings:
+    """The strict tier: both stages, then families."""
+    candidates = scanned.candidates.some(_canonical(scanned.candidates, variables))
+    log_threshold = np.log(np.array([scanned.levels[k].threshold for k in candidates.length.tolist()]))
+    passed = candidates.log_p <= log_threshold
+    season = _season(candidates, passed, log_threshold, scanned, variables, periods, settings)
+    if season is not None:
+        alpha = settings.strict - first_stage(settings, periods) - scanned.left_out
+        passed = passed & ~(season.adjusted > alpha)
+        if settings.season_proof:
+            passed = passed & ~np.isnan(season.adjusted)
+    found = np.flatnonzero(passed)
+    own = candidates.some(found)
+    families = fold(own, strength(own, scanned), log_threshold[found], Records(variables))
+    log_season = np.full(len(own), np.nan) if season is None else season.log_p[found]
+    adjusted = np.exp(own.log_p - log_threshold[found]) * first_stage(settings, periods)
+    if season is not None:
+        adjusted = np.fmax(adjusted, np.where(np.isnan(season.adjusted[found]), 0.0, season.adjusted[found]))
+    return Findings("strict", settings.strict, own, families, log_season, adjusted, season)
+
+
+def _season(
+    candidates: Candidates,
+    passed: NDArray[np.bool_],
+    log_threshold: NDArray[np.float64],
+    scanned: Scanned,
+    variables: Variables,
+    periods: Periods,
+    settings: PatternSettings,
+) -> SeasonTest | None:
+    if periods.cycles < 2 or not passed.any():
+        return None
+    alpha = settings.strict - first_stage(settings, periods) - scanned.left_out
+    rng = np.random.default_rng([settings.seed, 7])
+    return test_season(
+        candidates, passed, log_threshold, scanned.known, variables, periods, alpha, settings.draws, rng
+    )
+
+
+def strength(candidates: Candidates, scanned: Scanned) -> NDArray[np.float64]:
+    """Log-likelihood ratio of a changed share, less the log of how many combinations of the length there are."""
+    from hrtech.patterns.scan_loops import deviances
+
+    known = scanned.known[candidates.exposure]
+    summed = np.concatenate([np.zeros((len(known), 1), dtype=np.int64), known.cumsum(axis=1)], axis=1)
+    at = np.arange(len(candidates))
+    draws = summed[at, candidates.first + candidates.window] - summed[at, candidates.first]
+    ratio = deviances(candidates.observed, summed[:, -1], candidates.total, draws)
+    number = np.array([scanned.levels[k].combinations for k in candidates.length.tolist()], dtype=float)
+    return np.asarray(ratio - np.log(np.maximum(number, 1)))
+
+
+def _canonical(candidates: Candidates, variables: Variables) -> NDArray[np.int64]:
+    """An order by content: values and counts, whatever the columns are called and however they are ordered."""
+    values = [
+        "\x00".join(sorted(variables.items[i][1] for i in row if i >= 0)) for row in candidates.cells.tolist()
+    ]
+    prints = [hashlib.blake2b(row.tobytes(), digest_size=8).digest() for row in candidates.counts]
+    keys = zip(values, prints, candidates.first.tolist(), candidates.window.tolist(), strict=True)
+    return np.array([at for _, at in sorted((key, at) for at, key in enumerate(keys))], dtype=np.int64)
+
+
+__all__ = ["Families", "Periods", "find_patterns"]

@@ -1,0 +1,230 @@
+"""From counts by period to candidates: windows whose count could matter, with exact tails."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, fields
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hrtech.patterns.cube import Block, Exposures
+from hrtech.patterns.declared import PatternSettings
+from hrtech.patterns.periods import Periods
+from hrtech.patterns.thresholds import tarone
+
+#: Largest p that is looked at further.
+LOOSE = 1e-4
+_ROOM = 1 << 15
+_BINS = 1000
+_KEPT = 100_000_000
+_CACHED = 2048
+_FIRST_STAGE = 0.2
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """Windows of combinations that may be patterns, or that season may make look like one.
+
+    Attributes:
+        cells: Items, shape (candidates, longest), -1 after the last.
+        counts: Units that hold the combination by period, shape (candidates, periods).
+        exposure: Position of the exposure of its columns.
+        first: First period of the window.
+        window: Periods in the window.
+        observed: Units in the window.
+        same_phase: Units in all periods of the window's phases; -1 where no other cycle has them.
+        sign: 1 for a rise, -1 for a fall.
+        log_p: Log of the exact tail; 0 where it is above `LOOSE`.
+        log_split: Log of the chance that a season alone brings a count that passes the first stage; -inf: hardly any.
+    """
+
+    cells: NDArray[np.int32]
+    counts: NDArray[np.int32]
+    exposure: NDArray[np.int64]
+    first: NDArray[np.int64]
+    window: NDArray[np.int64]
+    observed: NDArray[np.int64]
+    same_phase: NDArray[np.int64]
+    sign: NDArray[np.int64]
+    log_p: NDArray[np.float64]
+    log_split: NDArray[np.float64]
+
+    def __len__(self) -> int:
+        return len(self.first)
+
+    @property
+    def total(self) -> NDArray[np.int64]:
+        """Units that hold each combination."""
+        return np.asarray(self.counts.sum(axis=1, dtype=np.int64))
+
+    @property
+    def length(self) -> NDArray[np.int64]:
+        """Items of each combination."""
+        return np.asarray((self.cells >= 0).sum(axis=1))
+
+    def some(self, which: NDArray[np.generic]) -> "Candidates":
+        """Those at some positions."""
+        return Candidates(*(getattr(self, f.name)[which] for f in fields(self)))
+
+
+@dataclass(frozen=True)
+class Level:
+    """What was tested of one length.
+
+    Attributes:
+        combinations: How many reach the minimum count.
+        hypotheses: Pairs of combination and window, in each direction.
+        testable: Those that could be significant.
+        threshold: Largest p of the strict tier's first stage.
+    """
+
+    combinations: int
+    hypotheses: int
+    testable: int
+    threshold: float
+
+
+@dataclass(frozen=True)
+class Scanned:
+    """What one pass over the combinations gives.
+
+    Attributes:
+        candidates: See there.
+        known: Units by period, shape (exposures, periods).
+        levels: What was tested, by length.
+        left_out: Sum of the chances, under season alone, of passing the first stage, of windows not among the candidates.
+        cells: Counts made.
+    """
+
+    candidates: Candidates
+    known: NDArray[np.int64]
+    levels: dict[int, Level]
+    left_out: float
+    cells: int
+
+
+def scan_blocks(
+    blocks: Callable[[], Iterable[Block]], exposures: Exposures, periods: Periods, settings: PatternSettings
+) -> Scanned:
+    """Look at every window of every combination: first at what could be significant, then at what is.
+
+    Args:
+        blocks: Gives the combinations; called again if they are too many to keep.
+        exposures: Filled by `blocks`.
+        periods: Of the records.
+        settings: What is searched.
+    """
+    from hrtech.patterns.scan_loops import scan
+
+    kept, table, cells = _first_pass(blocks)
+    known = (
+        np.array(exposures.tables) if exposures.tables else np.zeros((1, len(periods.labels)), dtype=np.int64)
+    )
+    windows = np.array([w for w in settings.windows if w < len(periods.labels)], dtype=np.int64)
+    up, down = "emerging" in settings.directions, "fading" in settings.directions
+    levels = _levels(table, known, windows, up, down, first_stage(settings, periods))
+    n_phases = periods.cycle if periods.cycle and periods.cycles > 1 else 0
+    slack = 0.5 + 0.5 * np.log(2 * np.pi * np.maximum(np.arange(100_000), 1))
+    slack[-1] = 12.0
+    log_p = np.array(
+        [np.log(levels[k].threshold) if k in levels else 0.0 for k in range(settings.max_length + 1)]
+    )
+    parts, left_out = [], 0.0
+    caches: dict[tuple[int, float], NDArray[np.int32]] = {}
+    out, tails = np.empty((_ROOM, 7), dtype=np.int64), np.empty((_ROOM, 2))
+    for block in kept if kept is not None else blocks():
+        least = log_p[(block.cells >= 0).sum(axis=1)]
+        loose = max(np.log(LOOSE), float(log_p.max(where=log_p < 0, initial=-np.inf)))
+        one = (
+            block.exposure[0]
+            if (block.exposure == block.exposure[0]).all() and (least == least[0]).all()
+            else -1
+        )
+        if one < 0:
+            needed = np.zeros((2, len(windows) * len(periods.labels), 0), dtype=np.int32)
+        else:
+            needed = caches.setdefault(
+                (int(one), float(least[0])),
+                np.full((2, len(windows) * len(periods.labels), _CACHED), -2, dtype=np.int32),
+            )
+        call = (
+            block.counts, block.exposure, known, windows, up, down, loose, least, periods.phase, n_phases, slack, needed
+        )  # fmt: skip
+        found, small = scan(*call, out, tails)
+        if found > len(out):
+            out, tails = np.empty((2 * found, 7), dtype=np.int64), np.empty((2 * found, 2))
+            found, small = scan(*call, out, tails)
+        left_out += small
+        if found:
+            parts.append(_gathered(block, out[:found], tails[:found]))
+    return Scanned(_joined(parts, len(periods.labels), settings.max_length), known, levels, left_out, cells)
+
+
+def first_stage(settings: PatternSettings, periods: Periods) -> float:
+    """Error rate of the tests against a share that never changes; the rest is for the tests against season."""
+    return settings.strict * (_FIRST_STAGE if periods.cycles > 1 else 1.0)
+
+
+def _first_pass(blocks: Callable[[], Iterable[Block]]) -> tuple[list[Block] | None, NDArray[np.int64], int]:
+    """The blocks where they can be kept, a table of their totals, and how many counts they hold."""
+    kept: list[Block] | None = []
+    tables, cells = [np.zeros((0, 4), dtype=np.int64)], 0
+    for block in blocks():
+        cells += block.counts.size
+        tables.append(_totals(block))
+        if kept is not None:
+            kept.append(block)
+            if cells > _KEPT:
+                kept = None
+    return kept, np.concatenate(tables), cells
+
+
+def _levels(
+    table: NDArray[np.int64],
+    known: NDArray[np.int64],
+    windows: NDArray[np.int64],
+    up: bool,
+    down: bool,
+    alpha: float,
+) -> dict[int, Level]:
+    from hrtech.patterns.scan_loops import testable
+
+    lengths = np.unique(table[:, 0]).tolist()
+    levels = {}
+    for length in lengths:
+        rows = table[table[:, 0] == length]
+        fine = np.zeros(_BINS, dtype=np.int64)
+        testable(known, rows[:, 1], rows[:, 2], rows[:, 3], windows, up, down, fine)
+        threshold, reachable = tarone(fine, alpha / len(lengths))
+        levels[length] = Level(int(rows[:, 3].sum()), int(fine.sum()), reachable, threshold)
+    return levels
+
+
+def _totals(block: Block) -> NDArray[np.int64]:
+    """Length, exposure, total, and how many combinations have them."""
+    totals = block.counts.sum(axis=1, dtype=np.int64)
+    length = (block.cells >= 0).sum(axis=1).astype(np.int64)
+    top = int(totals.max(initial=0)) + 1
+    key = (length * (int(block.exposure.max(initial=0)) + 1) + block.exposure) * top + totals
+    keys, number = np.unique(key, return_counts=True)
+    rest, total = np.divmod(keys, top)
+    length, exposure = np.divmod(rest, int(block.exposure.max(initial=0)) + 1)
+    return np.column_stack([length, exposure, total, number])
+
+
+def _gathered(block: Block, found: NDArray[np.int64], tails: NDArray[np.float64]) -> Candidates:
+    row = found[:, 0]
+    return Candidates(
+        block.cells[row], block.counts[row], block.exposure[row], found[:, 1].copy(), found[:, 2].copy(),
+        found[:, 3].copy(), found[:, 4].copy(), found[:, 5].copy(), np.where(found[:, 6] > 0, tails[:, 0], 0.0),
+        tails[:, 1].copy(),
+    )  # fmt: skip
+
+
+def _joined(parts: list[Candidates], n_periods: int, longest: int) -> Candidates:
+    if not parts:
+        none = np.zeros(0, dtype=np.int64)
+        return Candidates(
+            np.zeros((0, longest), dtype=np.int32), np.zeros((0, n_periods), dtype=np.int32), none, none, none, none,
+            none, none, np.zeros(0), np.zeros(0),
+        )  # fmt: skip
+    return Candidates(*(np.concatenate([getattr(p, f.name) for p in parts]) for f in fields(Candidates)))

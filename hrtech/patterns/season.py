@@ -1,0 +1,261 @@
+"""Season: could the same phases of the other cycles explain what rose?
+
+A season puts its records into the phases that it likes; how they split between the cycles is then up to exposure and
+chance. Given the count of a window's phases over all cycles, the count in the window is hypergeometric. Which windows
+could pass the first stage under some split depends on those counts alone, so that a correction over them is valid; it is
+by random splits of the records themselves, which keeps relatives together (Westfall and Young 1993, step down).
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hrtech.patterns.cube import bit_groups, masks
+from hrtech.patterns.periods import Periods
+from hrtech.patterns.scan import Candidates
+from hrtech.patterns.variables import Variables
+
+_MOST_PAIRS = 4_000_000
+
+
+@dataclass(frozen=True)
+class SeasonTest:
+    """Per candidate.
+
+    Attributes:
+        log_p: Log of the exact tail among the same phases; NaN where no other cycle has them.
+        adjusted: Family-wise corrected; 0 where no split worth counting passes the first stage, NaN where `log_p` is.
+        threshold: Largest p_season that passes at the error rate, NaN where none was needed.
+    """
+
+    log_p: NDArray[np.float64]
+    adjusted: NDArray[np.float64]
+    threshold: float
+
+
+def test_season(
+    candidates: Candidates,
+    passed: NDArray[np.bool_],
+    log_threshold: NDArray[np.float64],
+    known: NDArray[np.int64],
+    variables: Variables,
+    periods: Periods,
+    alpha: float,
+    draws: int,
+    rng: np.random.Generator,
+) -> SeasonTest:
+    """Test candidates against season.
+
+    Args:
+        candidates: With everything that a season might bring.
+        passed: Those that pass the first stage.
+        log_threshold: Log of the first stage's threshold, by candidate.
+        known: Units by period, shape (exposures, periods).
+        variables: The records.
+        periods: Of the records.
+        alpha: Family-wise error rate.
+        draws: Random splits.
+        rng: Where they come from.
+    """
+    from hrtech.patterns.scan_loops import criticals, log_tails
+
+    n, k, window, phases = exposures_of(candidates, known, periods)
+    has = candidates.same_phase >= 0
+    log_p = np.full(len(candidates), np.nan)
+    sign = candidates.sign
+    log_p[has] = log_tails(
+        candidates.observed[has], phases[has], candidates.same_phase[has], window[has], sign[has]
+    )
+    adjusted = np.where(has, 0.0, np.nan)
+    matters = np.flatnonzero(has & np.isfinite(candidates.log_split))
+    if not len(matters) or not (passed[matters]).any():
+        return SeasonTest(log_p, adjusted, np.nan)
+    own = candidates.some(matters)
+    least = criticals(n[matters], k[matters], window[matters], own.sign, log_threshold[matters])
+    nulls = _null(own, least, phases[matters], window[matters], variables, periods, draws, rng)
+    adjusted[matters], threshold = _step_down(
+        np.where(passed[matters], log_p[matters], np.inf), nulls, candidates.log_split[matters], alpha
+    )
+    return SeasonTest(log_p, adjusted, threshold)
+
+
+test_season.__test__ = False  # type: ignore[attr-defined]
+
+
+def exposures_of(
+    candidates: Candidates, known: NDArray[np.int64], periods: Periods
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    """Units known in all periods, holders in all periods, units known in the window and in all of its phases."""
+    summed = np.concatenate([np.zeros((len(known), 1), dtype=np.int64), known.cumsum(axis=1)], axis=1)
+    e, first, window = candidates.exposure, candidates.first, candidates.window
+    phases = np.zeros(len(candidates), dtype=np.int64)
+    by_phase = np.zeros((len(known), int(periods.phase.max()) + 1), dtype=np.int64)
+    np.add.at(by_phase.T, periods.phase, known.T)
+    for step in range(int(window.max(initial=0))):
+        inside = window > step
+        phases[inside] += by_phase[e[inside], periods.phase[first[inside] + step]]
+    return summed[e, -1], candidates.total, summed[e, first + window] - summed[e, first], phases
+
+
+def _null(
+    own: Candidates,
+    least: NDArray[np.int64],
+    phases: NDArray[np.int64],
+    window: NDArray[np.int64],
+    variables: Variables,
+    periods: Periods,
+    draws: int,
+    rng: np.random.Generator,
+) -> NDArray[np.float64] | None:
+    """Log p_season of each candidate in each random split, inf where it would not pass the first stage.
+
+    Returns:
+        Shape (draws, candidates), or None where there are too many records to split.
+    """
+    from scipy.sparse import csr_array
+
+    from hrtech.patterns.scan_loops import season_tails
+
+    patterns, which = np.unique(own.cells, axis=0, return_inverse=True)
+    pairs = _holders(patterns, variables)
+    if pairs is None:
+        return None
+    unit, pattern, period = pairs
+    token = rng.integers(1, 1 << 62, len(patterns))
+    signature = np.zeros(int(unit.max()) + 1, dtype=np.int64)
+    np.add.at(signature, unit, token[pattern])
+    phase = periods.phase[period]
+    classes, of_pair, sizes = _classes(unit, phase, signature)
+    shares = _shares(classes, of_pair, pattern, patterns, variables, periods)
+    split = np.concatenate(
+        [rng.multinomial(size, share, draws) for size, share in zip(sizes, shares, strict=True)], axis=1
+    )  # (draws, classes × cycles)
+    cycles = shares.shape[1]
+    # which (class, cycle) counts in which window
+    at = _cycle_of(periods)
+    held = csr_array(
+        (np.ones(len(of_pair), dtype=np.int8), (of_pair, pattern)), shape=(len(sizes), len(patterns))
+    )
+    held.sum_duplicates()
+    held = held.tocoo()
+    rows, columns = [], []
+    by_pattern = np.argsort(held.col, kind="stable")
+    edges = np.searchsorted(held.col[by_pattern], np.arange(len(patterns) + 1))
+    for h in range(len(own)):
+        its = held.row[by_pattern[edges[which[h]] : edges[which[h] + 1]]]
+        for p in range(int(own.first[h]), int(own.first[h] + own.window[h])):
+            there = its[classes[its] == periods.phase[p]]
+            rows.append(there * cycles + at[p])
+            columns.append(np.full(len(there), h))
+    matrix = csr_array(
+        (np.ones(sum(map(len, rows)), dtype=np.int32), (np.concatenate(rows), np.concatenate(columns))),
+        shape=(len(sizes) * cycles, len(own)),
+    )
+    counts = np.asarray((matrix.T @ split.T.astype(np.int32)).T)
+    return np.asarray(season_tails(counts, least, phases, own.same_phase, window, own.sign))
+
+
+def _holders(
+    patterns: NDArray[np.int32], variables: Variables
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int32]] | None:
+    """Unit, pattern and period of every unit that holds one of the patterns."""
+    vectors = {int(k): variables.bits(variables.holds(int(k))) for k in np.unique(patterns[patterns >= 0])}
+    group = bit_groups(variables)
+    period_of_word = np.repeat(np.arange(variables.n_periods), np.diff(variables.word_start))
+    units, which, when = [], [], []
+    number = 0
+    for k, cells in enumerate(patterns):
+        bits = np.bitwise_and.reduce([vectors[int(i)] for i in cells[cells >= 0]])
+        at = np.flatnonzero(np.unpackbits(bits.view(np.uint8), bitorder="little"))
+        unit = at if not len(group) else np.unique(group[at])
+        period = (
+            period_of_word[at >> 6]
+            if not len(group)
+            else variables.period[np.searchsorted(variables.group, unit)]
+        )
+        number += len(unit)
+        if number > _MOST_PAIRS:
+            return None
+        units.append(unit)
+        when.append(period)
+        which.append(np.full(len(unit), k))
+    return np.concatenate(units), np.concatenate(which), np.concatenate(when).astype(np.int32)
+
+
+def _classes(
+    unit: NDArray[np.int64], phase: NDArray[np.int64], signature: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    """Units of one phase that hold the same patterns: the phase of each class, the class of each pair, and sizes."""
+    distinct, first, of_pair = np.unique(
+        np.column_stack([phase, signature[unit]]), axis=0, return_index=True, return_inverse=True
+    )
+    del first
+    units, first_pair = np.unique(unit, return_index=True)
+    del units
+    sizes = np.bincount(of_pair[first_pair], minlength=len(distinct))
+    return distinct[:, 0], of_pair, sizes
+
+
+def _cycle_of(periods: Periods) -> NDArray[np.int64]:
+    """How many periods of the same phase came before each period."""
+    seen: dict[int, int] = {}
+    out = []
+    for phase in periods.phase.tolist():
+        out.append(seen.get(phase, 0))
+        seen[phase] = out[-1] + 1
+    return np.array(out, dtype=np.int64)
+
+
+def _shares(
+    classes: NDArray[np.int64],
+    of_pair: NDArray[np.int64],
+    pattern: NDArray[np.int64],
+    patterns: NDArray[np.int32],
+    variables: Variables,
+    periods: Periods,
+) -> NDArray[np.float64]:
+    """Chance of each cycle for each class: the share of the units where its patterns' columns are known."""
+    mask = np.zeros(len(classes), dtype=np.int64)
+    np.bitwise_or.at(mask, of_pair, masks(patterns, variables)[pattern])
+    cycle = _cycle_of(periods)
+    cycles = int(cycle.max()) + 1
+    out = np.zeros((len(classes), cycles))
+    distinct, which = np.unique(mask, return_inverse=True)
+    for m, columns in enumerate(distinct.tolist()):
+        table = np.zeros((int(periods.phase.max()) + 1, cycles))
+        table[periods.phase, cycle] = variables.exposure(columns)
+        own = np.flatnonzero(which == m)
+        out[own] = table[classes[own]]
+    return np.asarray(out / out.sum(axis=1, keepdims=True))
+
+
+def _step_down(
+    observed: NDArray[np.float64],
+    nulls: NDArray[np.float64] | None,
+    log_split: NDArray[np.float64],
+    alpha: float,
+) -> tuple[NDArray[np.float64], float]:
+    """Adjusted p of each, and the largest p that passes; without random splits by Bonferroni over chances of splits."""
+    order = np.argsort(observed, kind="stable")
+    order = order[np.isfinite(observed[order])]
+    adjusted = np.ones(len(observed))
+    chance = np.exp(log_split)
+    rest = np.setdiff1d(np.arange(len(observed)), order)
+    if nulls is not None:
+        smallest = np.concatenate(
+            [nulls[:, order], nulls[:, rest].min(axis=1, initial=np.inf)[:, None]], axis=1
+        )
+        smallest = np.minimum.accumulate(smallest[:, ::-1], axis=1)[:, ::-1]
+        hits = (smallest[:, :-1] <= observed[order] + 1e-9).sum(axis=0)
+        steps = (1 + hits) / (1 + len(nulls))
+    else:
+        steps = np.array(
+            [
+                np.minimum(chance[np.concatenate([order[j:], rest])], np.exp(observed[h])).sum()
+                for j, h in enumerate(order)
+            ]
+        )
+    adjusted[order] = np.minimum(np.maximum.accumulate(steps), 1.0)
+    good = order[adjusted[order] <= alpha]
+    return adjusted, float(np.exp(observed[good].max())) if len(good) else np.nan
