@@ -119,6 +119,30 @@ EVENT = """\
   missing: leave_out
 """
 
+PATTERNS = """\
+  # One row a case. Numbers combine in bands; what blanks mean is unknown, unless blank_means_no names the column.
+  source:
+    path: {path}
+    columns:
+{columns}
+  # The column with the time: a date (counted by month), a year, or a period such as 2024-Q3.
+  time: {time}
+  # period: quarter   # week, month, quarter, half_year or year; or declared, with the labels in order under periods
+  # Most attributes of a pattern, and lengths of the windows in which a share may have changed.
+  max_length: 4
+  windows: [1, 2, 3]
+  # Whom a record is about, where one person may have several: an identifier among the columns.
+  # subject_id: person_id
+  # Columns where an empty cell says no, and values that make no pattern.
+  # blank_means_no: []
+  # ignored: {{}}
+  # Probability of any false pattern in the strict tier, and share of false ones in the exploratory one.
+  strict: 0.05
+  exploratory: 0.10
+  # Test each new period once, as it comes, from this one on; patterns that raise an alert fail a check.
+  # watch: {{first: "2024-07"}}
+"""
+
 NETWORK = """\
   # A table with one row per entity: study/noun. A file becomes one as a register of an EntityLinkage.
   entities:
@@ -134,11 +158,25 @@ NETWORK = """\
   max_attribute_degree: 20
 """
 
+RELEASED = """\
+  # The claim in words, and what it expects of the outcome: increases, decreases or changes.
+  hypothesis: "say what is claimed"
+  direction: changes
+  # A CaseRelease with differential privacy: the name of its study.
+  release: {release}
+  # A column of the release and one of its values.
+  exposure: {exposure}
+  outcome: {outcome}
+  # Causes of both: a column, {{column: [some of its values]}}, or {{column: value that is held or not}}. With exposure
+  # and outcome at most as many as the release's reporting_length.
+  confounders: []
+"""
+
 EVIDENCE = """\
   # The paragraph that opens the site.
   summary: "say what readers will find, and about whom"
   organisation: "name who publishes"
-  # Studies to tell, in this order; each releases facts (a CaseRelease, or a study with disclose).
+  # Studies to tell, in this order; each releases facts (a CaseRelease, a ReleasedEffect, or a study with disclose).
   studies: {studies}
 """
 
@@ -168,6 +206,8 @@ PANEL_WORDS = {
     "period": frozenset({"period", "year", "month", "quarter", "week", "date", "time"}),
     "treated": frozenset({"treated", "treatment", "post"}),
 }
+#: Words in the name of a column with a time, where none has the role date.
+TIMES = frozenset({"date", "month", "quarter", "period", "year", "week", "time", "register"})
 #: Kinds of fields whose shared values may link two entities.
 SHARED = ("address", "phone", "email", "identifier")
 FIRMS = frozenset({"company", "firm", "employer", "business"})
@@ -299,6 +339,30 @@ class EventScaffolder(_FromFile):
         )
 
 
+class PatternsScaffolder(_FromFile):
+    """Drafts a CasePatterns over one table of cases."""
+
+    def draft(self, request: dg.ScaffoldRequest[FileParams]) -> str:
+        """Return the text of the defs.yaml."""
+        source = request.params.source
+        columns = columns_of(source) or [
+            ColumnSpec("date", "date"),
+            ColumnSpec("region", "category"),
+            ColumnSpec("kind", "category"),
+        ]
+        dated = next((column.name for column in columns if column.role == "date"), None)
+        time = dated or _named(columns, TIMES)
+        return (
+            head(request.type_name, request.target_path.name, source)
+            + PATTERNS.format(
+                path=path_text(source, request.project_root),
+                columns=columns_text(columns),
+                time=quoted(time or "name the column of the time"),
+            )
+            + DISCLOSE
+        )
+
+
 class NetworkScaffolder(StudyScaffolder):
     """Drafts an EntityNetwork over the first register that a linkage study of the project reads."""
 
@@ -327,6 +391,23 @@ class NetworkScaffolder(StudyScaffolder):
         )
 
 
+class ReleasedEffectScaffolder(StudyScaffolder):
+    """Drafts a ReleasedEffect over the first private release of the project."""
+
+    def draft(self, request: dg.ScaffoldRequest[Any]) -> str:
+        """Return the text of the defs.yaml."""
+        private = (
+            study
+            for study, component, attributes in _siblings(request.target_path)
+            if component == "CaseRelease" and attributes.get("epsilon") is not None
+        )
+        return head(request.type_name, request.target_path.name) + RELEASED.format(
+            release=quoted(next(private, "our_cases")),
+            exposure='{"name a column": "and one of its values"}',
+            outcome='{"name another column": "and one of its values"}',
+        )
+
+
 class EvidenceScaffolder(StudyScaffolder):
     """Drafts an EvidenceSite over the studies of the project that release something."""
 
@@ -335,7 +416,7 @@ class EvidenceScaffolder(StudyScaffolder):
         telling = [
             study
             for study, component, attributes in _siblings(request.target_path)
-            if component == "CaseRelease" or attributes.get("disclose")
+            if component in ("CaseRelease", "ReleasedEffect") or attributes.get("disclose")
         ]
         studies = f"[{', '.join(map(quoted, telling or ['our_cases']))}]"
         return head(request.type_name, request.target_path.name) + EVIDENCE.format(studies=studies)

@@ -26,9 +26,11 @@ from assets.settings import Settings
 from hrtech.causal import EffectError
 from hrtech.counts import EncodingError, TooManyCells
 from hrtech.facts import FactError, ReportError
+from hrtech.groups.question import GroupError
 from hrtech.linkage import LinkageError
 from hrtech.networks import NetworkError
 from hrtech.pages import PageError
+from hrtech.patterns.declared import PatternsError
 from hrtech.privacy import LedgerError, PopulationError
 from hrtech.quality import QualityError
 from hrtech.release.declared import ReleaseError
@@ -59,6 +61,8 @@ REFUSALS = (
     LinkageError,
     NetworkError,
     EffectError,
+    GroupError,
+    PatternsError,
     FactError,
     ReportError,
     PageError,

@@ -22,7 +22,7 @@ from hrtech.patterns.report import (
     summary,
 )
 from hrtech.patterns.telling import MOST_TOLD, pattern_facts
-from hrtech.patterns.words import in_words, window_words
+from hrtech.patterns.words import in_words, key_of, window_words
 
 #: Tables that the pages show; `OPTIONAL` only where a study makes them.
 SHOWN: Final = (
@@ -138,8 +138,8 @@ def pattern_pages(study: str, **tables: pd.DataFrame) -> dict[str, Report]:
     return found
 
 
-def _address(key: str) -> str:
-    return f"{_FOLDER}/{key}"
+def _address(pattern_id: str) -> str:
+    return f"{_FOLDER}/{key_of(pattern_id)}"
 
 
 def _company(study: str, key: str, patterns: pd.DataFrame, tables: dict[str, pd.DataFrame]) -> list[Part]:

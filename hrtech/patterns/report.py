@@ -16,7 +16,7 @@ from hrtech.patterns.charts import (
     together_chart,
 )
 from hrtech.patterns.planted import REAL
-from hrtech.patterns.words import in_words, short, window_words
+from hrtech.patterns.words import in_words, key_of, short, window_words
 
 MOST_SHOWN: Final = 12
 HEADLINE: Final = (
@@ -102,7 +102,7 @@ def summary(study: str, patterns: pd.DataFrame, told: set[str]) -> str:
             "The records were searched for combinations of attributes whose share changed; none may be told."
         )
     first = rows(patterns)[0]
-    key, who = first["pattern_id"], in_words(first["attributes"])
+    key, who = key_of(first["pattern_id"]), in_words(first["attributes"])
     when = window_words(first["first"], first["last"])
     by = (
         f", {{{{fact:{study}/ratio.{key}}}}} times the share of other periods"
@@ -170,13 +170,13 @@ def pattern_parts(
     study: str, row: dict, timeline: pd.DataFrame, told: set[str], *, source: str, level: int = 3
 ) -> list[Part]:
     """Heading, what is told in one paragraph, and timeline of one pattern."""
-    key = row["pattern_id"]
+    key = key_of(row["pattern_id"])
     heading = f"{in_words(row['attributes'])}: {row['direction']} {window_words(row['first'], row['last'])}"
     parts: list[Part] = [Heading(heading[:1].upper() + heading[1:], level)]
     there = [f"{study}/{name}.{key}" for name in OF_A_PATTERN if f"{study}/{name}.{key}" in told]
     if there:
         parts.append(Text(_paragraph(study, row, told)))
-    mine = timeline.loc[timeline["pattern_id"] == key]
+    mine = timeline.loc[timeline["pattern_id"] == row["pattern_id"]]
     if len(mine):
         parts.append(timeline_chart(study, row, mine, source=source, fact_ids=there))
     return parts
@@ -184,7 +184,7 @@ def pattern_parts(
 
 def _paragraph(study: str, row: dict, told: set[str]) -> str:
     """What changed, from what to what, and how sure that is: every number a fact."""
-    key = row["pattern_id"]
+    key = key_of(row["pattern_id"])
 
     def said(name: str, words: str) -> str:
         return words.replace("@", f"{study}/{name}.{key}") if f"{study}/{name}.{key}" in told else ""

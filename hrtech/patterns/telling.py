@@ -12,7 +12,7 @@ import pandas as pd
 
 from hrtech.facts import Fact
 from hrtech.facts.frames import rows
-from hrtech.patterns.words import in_words, window_words
+from hrtech.patterns.words import in_words, key_of, window_words
 
 #: Leaders of which facts are stated, the surest first.
 MOST_TOLD: Final = 24
@@ -110,7 +110,11 @@ def pattern_facts(
 
 
 def _change(study: str, row: Mapping, confidence: float, source: str) -> list[Fact]:
-    key, who, when = row["pattern_id"], in_words(row["attributes"]), window_words(row["first"], row["last"])
+    key, who, when = (
+        key_of(row["pattern_id"]),
+        in_words(row["attributes"]),
+        window_words(row["first"], row["last"]),
+    )
     interval = f"{100 * confidence:g} % interval (exact)"
     facts: list[Fact] = []
     if row["ratio"] is not None and math.isfinite(row["ratio"]):
@@ -125,7 +129,7 @@ def _change(study: str, row: Mapping, confidence: float, source: str) -> list[Fa
                 high=high,
                 uncertainty=interval if high is not None else "",
                 source_asset=source,
-                row_key=str(key),
+                row_key=str(row["pattern_id"]),
             )
         )
     elif row["low"] is not None:
@@ -137,7 +141,7 @@ def _change(study: str, row: Mapping, confidence: float, source: str) -> list[Fa
                 row["low"],
                 "ratio",
                 source_asset=source,
-                row_key=str(key),
+                row_key=str(row["pattern_id"]),
             )
         )
     facts += [
@@ -147,7 +151,7 @@ def _change(study: str, row: Mapping, confidence: float, source: str) -> list[Fa
             row["observed"],
             "records",
             source_asset=source,
-            row_key=str(key),
+            row_key=str(row["pattern_id"]),
         ),
         Fact(
             f"{study}/expected.{key}",
@@ -155,7 +159,7 @@ def _change(study: str, row: Mapping, confidence: float, source: str) -> list[Fa
             round(row["expected"], 1),
             "expected records",
             source_asset=source,
-            row_key=str(key),
+            row_key=str(row["pattern_id"]),
         ),
     ]
     return facts + _shares(study, row, who, when, source)
@@ -169,7 +173,7 @@ def _shares(study: str, row: Mapping, who: str, when: str, source: str) -> list[
             outside = (row["total"] - row["observed"]) / (row["known_total"] - row["known"])
     return [
         Fact(
-            f"{study}/{name}.{row['pattern_id']}",
+            f"{study}/{name}.{key_of(row['pattern_id'])}",
             words,
             value,
             "proportion",
@@ -185,7 +189,7 @@ def _shares(study: str, row: Mapping, who: str, when: str, source: str) -> list[
 
 
 def _sureness(study: str, row: Mapping, source: str) -> list[Fact]:
-    key = row["pattern_id"]
+    key = key_of(row["pattern_id"])
     if row["tier"] == "strict" and row["p_adjusted"] is not None:
         p, words = row["p_adjusted"], "Chance alone would make anything so clear, in the whole search,"
     else:
@@ -197,7 +201,7 @@ def _sureness(study: str, row: Mapping, source: str) -> list[Fact]:
             max(p, _SMALLEST_P),
             "probability",
             source_asset=source,
-            row_key=str(key),
+            row_key=str(row["pattern_id"]),
         )
     ]
 
@@ -214,7 +218,7 @@ def _company(
         return []
     return [
         Fact(
-            f"{study}/volume.{row['pattern_id']}",
+            f"{study}/volume.{key_of(row['pattern_id'])}",
             "All records together came at {value} times their mean of other periods; a change of volume alone is no "
             "pattern.",
             float(volume.loc[inside, "records"].mean()) / outside,

@@ -19,6 +19,11 @@ def short(attributes: str) -> str:
     return " + ".join(value for _, value in parse_attributes(attributes))
 
 
+def key_of(pattern_id: str) -> str:
+    """A pattern's id as a part of fact ids and addresses."""
+    return pattern_id.lower()
+
+
 def window_words(first: str, last: str) -> str:
     """Say a window: *in 2024-03*, or *from 2024-03 to 2024-05*."""
     return f"in {_plain(first)}" if first == last else f"from {_plain(first)} to {_plain(last)}"
