@@ -22,6 +22,7 @@ from assets.source import Column, Source, add_records, resolve_path
 from assets.study import Made, Output, Study, StudyAssets
 from hrtech.facts import facts_from_frame, facts_to_frame, report_to_frame
 from hrtech.release.declared import ReleaseColumn, ReleaseError, ReleaseSchema, ReleaseSettings
+from hrtech.release.measured import measured_table
 from hrtech.release.people import one_row_per_person
 from hrtech.release.plan import check_cells
 from hrtech.release.public_evaluation import evaluate_publicly
@@ -268,11 +269,12 @@ def _release(assets: StudyAssets, study: CaseRelease, schema: ReleaseSchema) -> 
         "aggregates": "Counts of combinations of attributes, with the interval that the noise leaves.",
         "terms": "What was released on which terms: promise, mechanism, noise, number of people.",
         "synthetic_records": "Records of people who do not exist, made from what was released alone.",
+        "measured": "The noisy measurements that all else follows from, as files, for whoever works with the noise.",
     }
     words = {"title", "owners", "source", "truth", "licence", "sensitive", "compared_with", "advice"}
 
     @assets.asset(
-        *(Output(noun, described[noun]) for noun in nouns),
+        *(Output(noun, described[noun]) for noun in [*nouns, *(["measured"] if private else [])]),
         zone="released",
         inputs={"people": "people"},
         settings=study.model_dump(exclude=words)
@@ -300,7 +302,8 @@ def _release(assets: StudyAssets, study: CaseRelease, schema: ReleaseSchema) -> 
             series=study.series.science().charged_as(study.subject_id) if study.series else None,
         )
         done: Released = release(context, assets.study, terms, {"people": people}, drawn)
-        return {noun: done.table(noun) for noun in nouns}
+        measured = {"measured": done.made(measured_table(done.artefacts))} if private else {}
+        return {noun: done.table(noun) for noun in nouns} | measured
 
 
 def _evaluate(assets: StudyAssets, study: CaseRelease, schema: ReleaseSchema) -> None:

@@ -40,8 +40,8 @@ def refuse_synthetic_records(asset: str | None) -> None:
     """
     if asset is not None and asset.split("/")[-1] == "synthetic_records":
         raise EffectError(
-            f"{_FROM_A_MODEL} Ask the keepers of the records to run this study on them, or use released counts "
-            "(hrtech.causal.private) [setting: source]"
+            f"{_FROM_A_MODEL} Ask the keepers of the records to run this study on them, or ask the release itself with "
+            "a ReleasedEffect [setting: source]"
         )
 
 

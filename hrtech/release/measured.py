@@ -97,6 +97,11 @@ class Measured:
         }
 
     @classmethod
+    def from_table(cls, table: pd.DataFrame) -> "Measured":
+        """Read it from the files of a release as `measured_table` gives them."""
+        return cls.from_artefacts(dict(zip(table["path"], table["content"], strict=True)))
+
+    @classmethod
     def from_artefacts(cls, artefacts: Mapping[str, bytes]) -> "Measured":
         """Read back what `to_artefacts` wrote."""
         rest: dict[str, Any] = json.loads(artefacts["measured.json"])
@@ -118,3 +123,11 @@ class Measured:
             noisy=pd.read_parquet(BytesIO(artefacts["measured.parquet"]))["noisy"].to_numpy(),
             **{k: rest[k] for k in ("bound", "scale", "people", "people_sd", "lost", "spent")},
         )
+
+
+def measured_table(artefacts: Mapping[str, bytes]) -> pd.DataFrame:
+    """The files of `Measured.to_artefacts` among the artefacts of a release, one row each: `path`, `content`."""
+    names = ["measured.json", "measured.parquet"]
+    return pd.DataFrame(
+        {"path": pd.Series(names, dtype="str"), "content": [artefacts[name] for name in names]}
+    )
