@@ -6,10 +6,15 @@ sum can then be are two linear programmes (Fischetti and Salazar-González 2000,
 solutions are not whole, an integer programme decides. HiGHS solves them, each from where the last one ended.
 """
 
+from __future__ import annotations
+
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.sparse import csr_array, vstack
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_array
 
 _WHOLE = 1e-6
 _SECONDS = 10.0
@@ -38,8 +43,10 @@ class Figures:
         """True value of each row."""
         return np.asarray(self.rows @ self.cells)
 
-    def merged(self) -> "Figures":
+    def merged(self) -> Figures:
         """Join cells that no row and no secret tells apart; what can be found out stays the same."""
+        from scipy.sparse import csr_array, vstack
+
         both = vstack([self.rows, self.secrets], format="csc")
         both.sort_indices()
         keys = [tuple(both.indices[a:b]) for a, b in zip(both.indptr[:-1], both.indptr[1:], strict=True)]
@@ -68,6 +75,7 @@ class Reader:
 
     def __init__(self, figures: Figures, published: np.ndarray) -> None:
         import highspy
+        from scipy.sparse import vstack
 
         self.figures, self.published = figures, published.copy()
         self.sums = vstack([figures.rows, figures.secrets], format="csr")

@@ -5,15 +5,20 @@ condition, events; of a standardised figure those of each stratum. Differences, 
 are computed from these counts, so they tell nothing more.
 """
 
+from __future__ import annotations
+
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.sparse import csr_array
 
 from hrtech.groups.audit import Figures
 from hrtech.groups.question import GroupError, GroupQuestion, Measure
 from hrtech.groups.records import Prepared
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_array
 
 _UNKNOWN = 2
 _MOST_CELLS = 20_000
@@ -65,6 +70,8 @@ class Counted:
 
 
 def _matrix(rows: list[np.ndarray], columns: int) -> csr_array:
+    from scipy.sparse import csr_array
+
     pointers = np.concatenate([[0], np.cumsum([len(row) for row in rows])]).astype(np.int32)
     indices = np.concatenate(rows).astype(np.int32) if rows else np.zeros(0, np.int32)
     return csr_array((np.ones(len(indices)), indices, pointers), shape=(len(rows), columns))

@@ -8,6 +8,7 @@ from hrtech.facts import Chart, Fact, FactList, Heading, Report, Text
 from hrtech.facts.frames import frame_table, rows
 from hrtech.groups.compare import ALL
 from hrtech.groups.question import GroupQuestion, Measure
+from hrtech.groups.records import natural
 from hrtech.groups.telling import called, plain, unit_of
 from hrtech.pages import charts, group_charts
 
@@ -20,7 +21,7 @@ _MOST_ROWS = 60
 READING = (
     "All others are everybody outside the group, never everybody with the group among them. In the strict tier the "
     "chance that anything stands there wrongly is held down over everything that the study tests; in the exploratory "
-    "tier a share of what stands there is expected to be false. A difference between groups is no effect: groups differ "
+    "tier a share of what stands there is expected to be false. A difference between groups is no effect: they differ "
     "in more than what they are named by."
 )
 PROTECTED = (
@@ -73,8 +74,8 @@ def _summary(study: str, told: Mapping[str, Fact]) -> str:
     text = f"{{{{fact:{study}/groups}}}} groups are compared"
     if f"{study}/differences_strict" in told:
         text += (
-            f"; {{{{fact:{study}/differences_strict}}}} of {{{{fact:{study}/differences_tested}}}} comparisons with all "
-            "others are beyond chance"
+            f"; {{{{fact:{study}/differences_strict}}}} of {{{{fact:{study}/differences_tested}}}} comparisons with "
+            "all others are beyond chance"
         )
     if f"{study}/changes_strict" in told:
         text += (
@@ -212,7 +213,9 @@ def _windows(study: str, measure: Measure, standardised: bool, table: pd.DataFra
             "low": row["estimate"] if row["low"] is None else row["low"],
             "high": row["estimate"] if row["high"] is None else row["high"],
         }
-        for row in rows(table.loc[table["group"].isin(shown)].sort_values("window", kind="stable"))
+        for row in rows(
+            table.loc[table["group"].isin(shown)].sort_values("window", key=lambda c: c.map(natural))
+        )
     ]
     more = f" The {len(shown)} largest of {len(sizes)} groups are shown." if len(sizes) > len(shown) else ""
     return Chart(

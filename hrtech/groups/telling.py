@@ -181,10 +181,16 @@ def _tiers(study: str, what: str, table: pd.DataFrame, question: GroupQuestion, 
         "changes": "changes from window to window",
     }
     return [
-        Fact(f"{study}/{what}_tested", f"{{value}} {words[what]} were tested.", len(tested), "tests", source_asset=source),
+        Fact(
+            f"{study}/{what}_tested",
+            f"{{value}} {words[what]} were tested.",
+            len(tested),
+            "tests",
+            source_asset=source,
+        ),
         Fact(
             f"{study}/{what}_strict",
-            f"{{value}} of them stand in the strict tier: the chance that any test of the study stands there wrongly is "
+            "{value} of them stand in the strict tier: the chance that any test of the study stands there wrongly is "
             f"at most {100 * level:.3g} %.",
             int((tested["p_holm"] <= level).sum()),
             "tests",
