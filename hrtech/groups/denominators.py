@@ -21,11 +21,11 @@ class Exposure:
 
     Attributes:
         by_window: Shape (groups, windows + 1); the last column is all windows together.
-        by_stratum: Shape (groups, windows + 1, strata), or None where nothing is standardised.
+        by_stratum: Shape (groups, windows + 1, strata); one stratum where nothing is standardised.
     """
 
     by_window: Floats
-    by_stratum: Floats | None
+    by_stratum: Floats
 
 
 def exposures(
@@ -51,51 +51,52 @@ def exposures(
             f"column, or groups of one value a record [setting: measures, {measure.name}]"
         )
     periodic = question.period is not None and question.period in table.columns
-    frame = pd.DataFrame({c: table[c].map(_text, na_action="ignore") for c in [*keys, *question.standardise]})
-    frame["value"] = (
-        pd.to_numeric(table[name], errors="coerce").astype("Float64").to_numpy(float, na_value=np.nan)
-    )
-    by = [*keys, *question.standardise]
-    if periodic:
-        frame["window"] = window_names(table[str(question.period)], question.every)
-        by.append("window")
-    if not (frame["value"].dropna() >= 0).all():
+    values = pd.to_numeric(table[name], errors="coerce").astype("Float64").to_numpy(float, na_value=np.nan)
+    if (values < 0).any():
         raise GroupError(
             f"Column '{name}' of the table of denominators holds a number below 0 [setting: denominators]"
         )
-    if not periodic and frame[by].duplicated().any():
+    placed = pd.DataFrame({"value": values, "group": _placed(table[keys], prepared.keys)})
+    strata = prepared.strata if question.standardise else pd.DataFrame()
+    placed["stratum"] = _placed(table[list(question.standardise)], strata) if question.standardise else 0
+    placed["window"] = 0
+    if periodic:
+        window = window_names(table[str(question.period)], question.every)
+        placed["window"] = (
+            window.map({w: at for at, w in enumerate(prepared.windows)}).fillna(-1).to_numpy(int)
+        )
+    placed = placed.loc[(placed[["group", "stratum", "window"]] >= 0).all(axis=1)]
+    if not periodic and placed[["group", "stratum"]].duplicated().any():
         raise GroupError(
             "The table of denominators names a group more than once. Give it one row for each group"
             f"{', stratum' if question.standardise else ''} and period [setting: denominators]"
         )
-    return _arranged(prepared, question, frame, by, periodic)
+    return _arranged(prepared, placed, max(len(strata), 1), periodic)
 
 
-def _arranged(
-    prepared: Prepared, question: GroupQuestion, frame: pd.DataFrame, by: list[str], periodic: bool
-) -> Exposure:
+def _placed(table: pd.DataFrame, keys: pd.DataFrame) -> np.ndarray:
+    """Row of `keys` that each row of a table names, -1 where it names none."""
+    place = {key: at for at, key in enumerate(keys.itertuples(index=False, name=None))}
+    named = table.map(_text, na_action="ignore").itertuples(index=False, name=None)
+    return np.array([place.get(key, -1) for key in named], dtype=np.int64)
+
+
+def _arranged(prepared: Prepared, placed: pd.DataFrame, strata: int, periodic: bool) -> Exposure:
     groups, windows = len(prepared.keys), len(prepared.windows)
-    strata = len(prepared.strata) if question.standardise else 1
-    placed = frame.merge(prepared.keys.reset_index(names="group_at"), on=list(question.groups))
-    if question.standardise:
-        placed = placed.merge(prepared.strata.reset_index(names="stratum_at"), on=list(question.standardise))
-    else:
-        placed["stratum_at"] = 0
-    if periodic:
-        place = {name: at for at, name in enumerate(prepared.windows)}
-        placed["window_at"] = placed["window"].map(place)
-        placed = placed.dropna(subset=["window_at"])
     found = np.full((groups, max(windows, 1), strata), np.nan)
-    wanted = ["group_at", *(["window_at"] if periodic else []), "stratum_at"]
     # the months of a year add up; a blank leaves the whole unknown
-    summed = placed.groupby(wanted)["value"].agg(lambda v: v.sum(skipna=False)).reset_index()
-    at = summed["group_at"].to_numpy(int), summed["stratum_at"].to_numpy(int)
+    summed = (
+        placed.groupby(["group", "window", "stratum"])["value"]
+        .agg(lambda v: v.sum(skipna=False))
+        .reset_index()
+    )
+    at = summed["group"].to_numpy(int), summed["window"].to_numpy(int), summed["stratum"].to_numpy(int)
     if periodic:
-        found[at[0], summed["window_at"].to_numpy(int), at[1]] = summed["value"]
+        found[at] = summed["value"]
     else:
-        found[at[0], :, at[1]] = summed["value"].to_numpy()[:, None]
+        found[at[0], :, at[2]] = summed["value"].to_numpy()[:, None]
     every = np.concatenate([found, found.sum(axis=1, keepdims=True)], axis=1) if windows else found
-    return Exposure(every.sum(axis=2), every if question.standardise else None)
+    return Exposure(every.sum(axis=2), every)
 
 
 def _text(cell: object) -> str:

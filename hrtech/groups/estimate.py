@@ -19,7 +19,7 @@ from hrtech.groups.intervals import (
     share_limits,
     studentised_limits,
 )
-from hrtech.groups.question import GroupError, GroupQuestion, Measure
+from hrtech.groups.question import GroupQuestion, Measure
 from hrtech.groups.records import Prepared, Values
 from hrtech.groups.tally import Tally, tally
 
@@ -264,8 +264,6 @@ def _standardised(
     below = np.stack([one.below for one in strata], axis=-1)
     if measure.denominator:
         mine = exposures(prepared, question, measure, denominators).by_stratum
-        if mine is None:
-            raise GroupError("The table of denominators has no strata [setting: denominators]")
         below = np.stack([mine, mine.sum(axis=0)[None] - mine])
     # the last window of all, the first group with all others: everybody
     weights = np.nansum(below[:, 0, -1, :], axis=0) if standard is None else standard.to_numpy(float)

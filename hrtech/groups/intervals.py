@@ -121,7 +121,7 @@ def quantile_limits(
         effective: Effective number of values.
         confidence: Coverage.
     """
-    from scipy.stats import binom
+    from scipy.special import bdtr
 
     order = np.argsort(values, kind="stable")
     x = values[order]
@@ -131,7 +131,7 @@ def quantile_limits(
     even = abs(shares[half] - 0.5) < 1e-12 and half + 1 < len(x)
     median = float((x[half] + x[half + 1]) / 2 if even else x[half])
     n = max(1, int(effective))
-    rank = int(binom.ppf((1 - confidence) / 2, n, 0.5))
+    rank = _least_rank((1 - confidence) / 2, n, bdtr)
     if rank < 1:
         return median, -np.inf, np.inf
     # ranks `rank` and `n - rank + 1` of n equally heavy values
@@ -139,6 +139,12 @@ def quantile_limits(
     above = int(np.searchsorted(shares, (n - rank) / n + 1e-9, side="right"))
     high = x[min(above, len(x) - 1)]
     return median, float(low), float(high)
+
+
+def _least_rank(alpha: float, n: int, below: Callable[[Floats, int, float], Floats]) -> int:
+    """Ranks up to this one lie below the median with a probability of at most alpha; 0 where none does."""
+    ranks = np.arange(n // 2 + 1, dtype=float)
+    return int((below(ranks, n, 0.5) <= alpha).sum())
 
 
 def _solve(rising: Callable[[Floats], Floats], target: float, low: Floats, high: Floats) -> Floats:

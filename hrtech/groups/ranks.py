@@ -8,6 +8,8 @@ intervals hold together.
 
 import numpy as np
 
+from hrtech.groups.contrasts import holm
+
 Floats = np.ndarray
 Ints = np.ndarray
 
@@ -23,8 +25,6 @@ def rank_intervals(values: Floats, p: Floats, confidence: float) -> tuple[Ints, 
     Returns:
         Rank (equal ones share the better place), and the best and the worst rank that cannot be excluded.
     """
-    from statsmodels.stats.multitest import multipletests  # type: ignore[import-untyped]
-
     count = len(values)
     rank = 1 + (values[None, :] > values[:, None]).sum(axis=1)
     if count < 2:
@@ -33,7 +33,7 @@ def rank_intervals(values: Floats, p: Floats, confidence: float) -> tuple[Ints, 
     tested = np.nan_to_num(p[upper], nan=1.0)
     # in the direction that is seen p is halved, in the other it is near 1
     one_sided = np.concatenate([tested / 2, np.ones(len(tested))])
-    decided = multipletests(one_sided, alpha=1 - confidence, method="holm")[0][: len(tested)]
+    decided = holm(one_sided)[: len(tested)] <= 1 - confidence
     differs = np.zeros((count, count), bool)
     differs[upper] = decided
     differs |= differs.T

@@ -19,6 +19,7 @@ Floats = np.ndarray
 #: Between the values of a group of several columns.
 JOIN = " · "
 _MOST_GAPS = 600
+_MOST_STRATA = 200
 
 
 @dataclass(frozen=True)
@@ -198,26 +199,33 @@ def _memberships(
     parts: Sequence[Sequence[tuple[str, ...]]], question: GroupQuestion, denominators: pd.DataFrame | None
 ) -> tuple[pd.DataFrame, Ints, Ints]:
     names = list(question.groups)
-    long = pd.DataFrame({"record": range(len(parts[0]))})
-    for name, part in zip(names, parts, strict=True):
-        held = pd.Series(list(part), dtype=object).explode()
-        long = long.merge(held.rename(name).rename_axis("record").reset_index(), on="record")
-    found = long[names].drop_duplicates()
-    if denominators is not None:
-        there = denominators[names].dropna().map(lambda cell: _values_of(cell)[0]).drop_duplicates()
-        found = pd.concat([found, there]).drop_duplicates()
-    keys = found.sort_values(names, key=lambda c: c.map(natural)).reset_index(drop=True)
-    if len(keys) > question.most_groups:
+    record = np.arange(len(parts[0]))
+    columns: list[np.ndarray] = []
+    for part in parts:  # each value of a cell with each value of the cells before it
+        here = record.tolist()
+        repeat = np.array([len(part[at]) for at in here], dtype=np.int64)
+        columns = [np.repeat(column, repeat) for column in columns]
+        columns.append(np.array([value for at in here for value in part[at]], dtype=object))
+        record = np.repeat(record, repeat)
+    found = set(zip(*columns, strict=True))
+    if denominators is not None and not (lacking := [c for c in names if c not in denominators.columns]):
+        there = denominators[names].dropna()
+        found |= set(zip(*(there[c].map(lambda cell: _values_of(cell)[0]) for c in names), strict=True))
+    elif denominators is not None:
+        raise GroupError(f"The table of denominators has no column '{lacking[0]}' [setting: denominators]")
+    ordered = sorted(found, key=lambda key: tuple(natural(value) for value in key))
+    if len(ordered) > question.most_groups:
         raise GroupError(
-            f"The columns of groups make {len(keys)} groups, more than {question.most_groups}. Leave a column out, "
+            f"The columns of groups make {len(ordered)} groups, more than {question.most_groups}. Leave a column out, "
             "join values, filter, or raise most_groups [setting: groups]"
         )
-    if len(keys) < 2:
+    if len(ordered) < 2:
         raise GroupError(
             "There is one group, and so nothing to compare. Name another column [setting: groups]"
         )
-    placed = long.merge(keys.reset_index(names="group"), on=names).sort_values("record", kind="stable")
-    return keys.astype("str"), placed["record"].to_numpy(np.int64), placed["group"].to_numpy(np.int64)
+    place = {key: at for at, key in enumerate(ordered)}
+    group = np.array([place[key] for key in zip(*columns, strict=True)], dtype=np.int64)
+    return pd.DataFrame(ordered, columns=names, dtype="str"), record, group
 
 
 def natural(text: Any) -> tuple[tuple[int, float, str], ...]:
@@ -282,16 +290,18 @@ def _strata(
                 f"'{name}' holds several values a record. Standardise for columns with one [setting: standardise]"
             )
     named = kept[names].map(lambda cell: _values_of(cell)[0], na_action="ignore")
-    whole = named.notna().all(axis=1)
-    strata = named.loc[whole].drop_duplicates().sort_values(names, key=lambda c: c.map(natural))
-    if len(strata) > 200:
+    keys = [None if any(pd.isna(v) for v in row) else row for row in named.itertuples(index=False, name=None)]
+    ordered = sorted({key for key in keys if key}, key=lambda key: tuple(natural(value) for value in key))
+    if not ordered:
+        raise GroupError("No record has all columns to standardise for. Leave one out [setting: standardise]")
+    if len(ordered) > _MOST_STRATA:
         raise GroupError(
-            f"The columns to standardise for make {len(strata)} strata, more than 200. Leave one out or band it "
-            "[setting: standardise]"
+            f"The columns to standardise for make {len(ordered)} strata, more than {_MOST_STRATA}. Leave one out or "
+            "band it [setting: standardise]"
         )
-    strata = strata.reset_index(drop=True)
-    placed = named.merge(strata.reset_index(names="stratum"), on=names, how="left")["stratum"]
-    return placed.fillna(-1).to_numpy(np.int64), strata.astype("str")
+    place = {key: at for at, key in enumerate(ordered)}
+    stratum = np.array([place[key] if key else -1 for key in keys], dtype=np.int64)
+    return stratum, pd.DataFrame(ordered, columns=names, dtype="str")
 
 
 def _values(kept: pd.DataFrame, measure: Measure, told: list[tuple[str, int, int]]) -> Values:

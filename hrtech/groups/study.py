@@ -9,7 +9,7 @@ from hrtech.groups.compare import ALL, comparisons, ranks
 from hrtech.groups.estimate import Estimates, estimate_all
 from hrtech.groups.question import GroupError, GroupQuestion
 from hrtech.groups.ranks import shrunken
-from hrtech.groups.records import Prepared, prepare
+from hrtech.groups.records import JOIN, Prepared, prepare
 
 
 @dataclass(frozen=True)
@@ -78,37 +78,37 @@ def standard_weights(
     names = list(question.standardise)
     if lacking := [c for c in [*names, "weight"] if c not in standard.columns]:
         raise GroupError(f"The standard has no column '{lacking[0]}' [setting: standard]")
-    table = standard[names].map(str, na_action="ignore")
-    table["weight"] = pd.to_numeric(standard["weight"], errors="coerce").to_numpy(float)
-    if table.duplicated(names).any() or not (table["weight"] >= 0).all() or not table["weight"].sum() > 0:
+    keys = list(standard[names].map(str, na_action="ignore").itertuples(index=False, name=None))
+    given = pd.to_numeric(standard["weight"], errors="coerce").to_numpy(float)
+    if len(set(keys)) < len(keys) or not (given >= 0).all() or not given.sum() > 0:
         raise GroupError(
             "The standard needs one row a stratum, and weights of 0 or more that are not all 0 [setting: standard]"
         )
-    joined = prepared.strata.merge(table, on=names, how="outer", indicator=True)
-    absent = int((joined["_merge"] == "right_only").sum())
-    if absent and (joined.loc[joined["_merge"] == "right_only", "weight"] > 0).any():
+    weights = dict(zip(keys, given, strict=True))
+    strata = list(prepared.strata.itertuples(index=False, name=None))
+    if absent := sum(weights[key] > 0 for key in set(keys) - set(strata)):
         raise GroupError(
             f"{absent} strata of the standard have no record at all, so no group can be given its mix. Join strata "
             "[setting: standard, standardise]"
         )
-    found = prepared.strata.merge(table, on=names, how="left")["weight"]
-    if found.isna().any():
+    if unknown := sum(key not in weights for key in strata):
         raise GroupError(
-            f"{int(found.isna().sum())} strata of the records are not in the standard. Give each a weight, 0 where "
-            "it does not count [setting: standard]"
+            f"{unknown} strata of the records are not in the standard. Give each a weight, 0 where it does not count "
+            "[setting: standard]"
         )
-    return found
+    return pd.Series([weights[key] for key in strata])
 
 
 def standard_table(prepared: Prepared, question: GroupQuestion, weights: pd.Series | None) -> pd.DataFrame:
     """The standard as a table: strata with their share of it and of the records."""
     if not question.standardise:
-        return pd.DataFrame({"share": pd.Series(dtype=float)})
+        return pd.DataFrame({"stratum": pd.Series(dtype="str")})
     counted = np.bincount(prepared.stratum[prepared.stratum >= 0], minlength=len(prepared.strata))
     records = counted / counted.sum()
     share = records if weights is None else weights.to_numpy(float) / float(weights.sum())
     origin = "all records together, by what each measure is divided by" if weights is None else "declared"
-    return prepared.strata.assign(share=share, share_of_records=records, standard=origin)
+    named = [JOIN.join(row) for row in prepared.strata.itertuples(index=False, name=None)]
+    return pd.DataFrame({"stratum": named, "share": share, "share_of_records": records, "standard": origin})
 
 
 def estimates_table(prepared: Prepared, estimates: list[Estimates], confidence: float) -> pd.DataFrame:
