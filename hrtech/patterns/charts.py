@@ -17,16 +17,23 @@ _MOST_ATTRIBUTES: Final = 18
 
 
 def timeline_chart(
-    study: str, pattern: dict, timeline: pd.DataFrame, *, source: str, fact_ids: Sequence[str] = ()
+    study: str,
+    pattern: dict,
+    timeline: pd.DataFrame,
+    *,
+    source: str,
+    fact_ids: Sequence[str] = (),
+    blocks: bool = False,
 ) -> Chart:
     """One pattern by period: observed, expected with its band, the window shaded.
 
     Args:
         study: Name of the study.
         pattern: Row of the pattern.
-        timeline: Its rows of `TIMELINE`, in order; blocks of periods where it was told.
+        timeline: Its rows of `TIMELINE`, in order.
         source: Noun of the asset that holds the timeline.
         fact_ids: Facts of the pattern.
+        blocks: Periods were told in blocks, and the timeline holds the mean of each.
     """
     data = rows(timeline[["period", "observed", "expected", "low", "high", "in_window"]])
     when = window_words(pattern["first"], pattern["last"])
@@ -48,7 +55,8 @@ def timeline_chart(
             number_format=",.3~r",
         ),
         f"{observed:g} records {when}, where {expected:.1f} were expected. The grey band holds the counts that chance "
-        "would give at the share of other periods; the shaded window is where the pattern was found.",
+        "would give at the share of other periods; the shaded window is where the pattern was found."
+        + (" Counts are told in blocks of periods, so that none is small; a block shows its mean." * blocks),
         fact_ids=tuple(fact_ids),
         source_assets=(f"{study}/{source}",),
     )
@@ -84,7 +92,7 @@ def lives_chart(study: str, patterns: pd.DataFrame, timeline: pd.DataFrame, *, s
             label_title="pattern",
             value_title="observed / expected",
         ),
-        f"{len(set(labels.values()))} patterns, the surest first. Orange: more records than expected from other "
+        f"Patterns, the surest first: {len(set(labels.values()))}. Orange: more records than expected from other "
         "periods; blue: fewer. The outlined periods are the window in which it was found.",
         source_assets=(f"{study}/{source}",),
     )
@@ -154,7 +162,7 @@ def together_chart(study: str, patterns: pd.DataFrame, *, source: str) -> Chart 
             change = min(float(row["ratio"]), 1e6)
             change = change if change >= 1 else 1 / max(change, 1e-6)
             strongest[pair] = max(strongest.get(pair, 0.0), change)
-    if not strongest:
+    if len(order) <= 2:  # one pair is no view of what goes together
         return None
     data = [
         {"one": a, "other": b, "change": change}

@@ -10,15 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hrtech.patterns.cube import bit_groups, masks
-from hrtech.patterns.scan import Candidates
 from hrtech.patterns.variables import Variables
 
-PART, WIDER, OVERLAP, SAME = (
-    "part of the leader",
-    "wider than the leader",
-    "overlaps the leader",
-    "the same, another window",
-)
+#: A longer claim gives way to a shorter one that it is part of, if its share of that hardly rises (p above the first)
+#: and the rest of that rises too (p below the second).
+_HARDLY, _TOO = 1e-3, 0.05
+PART, WIDER, OVERLAP = "part of the leader", "wider than the leader", "overlaps the leader"
+SAME = "the leader in another window"
 
 
 @dataclass(frozen=True)
@@ -69,38 +67,59 @@ class Records:
         return out
 
 
-def fold(
-    candidates: Candidates,
-    score: NDArray[np.float64],
-    log_threshold: NDArray[np.float64],
-    records: Records,
-) -> Families:
-    """Group candidates into families.
+@dataclass(frozen=True)
+class Claims:
+    """Combinations with the places (periods, or phases of the season) in which they stand out.
+
+    Attributes:
+        cells: Items, shape (claims, longest), -1 after the last.
+        inside: Places, shape (claims, places).
+        sign: 1 for a rise, -1 for a fall.
+        log_p: Log of the tail, given nothing else.
+        score: How strong each is; the strongest that is not explained leads.
+        place: Place of each period.
+    """
+
+    cells: NDArray[np.int32]
+    inside: NDArray[np.bool_]
+    sign: NDArray[np.int64]
+    log_p: NDArray[np.float64]
+    score: NDArray[np.float64]
+    place: NDArray[np.int64]
+
+
+def fold(claims: Claims, records: Records, log_explained: float, remains: float, simpler: bool) -> Families:
+    """Group claims into families.
 
     Args:
-        candidates: Significant ones.
-        score: How strong each is; the strongest of the unexplained leads.
-        log_threshold: Log of the p that one must reach, given the leaders, to be no part of a family.
+        claims: In an order that does not depend on names.
         records: Their bits.
+        log_explained: Log of a p that, given the leaders, makes a claim of its own.
+        remains: Share of a claim's log p that, given the leaders, makes it one even if it is weaker.
+        simpler: Whether a shorter claim that says as much takes a longer one's place.
     """
-    leader = np.full(len(candidates), -1, dtype=np.int64)
-    why = [""] * len(candidates)
-    own_mask = masks(candidates.cells, records.variables)
-    sets = [frozenset(row[row >= 0].tolist()) for row in candidates.cells]
+    number = len(claims.cells)
+    leader = np.full(number, -1, dtype=np.int64)
+    why = [""] * number
+    own_mask = masks(claims.cells, records.variables)
+    sets = [frozenset(row[row >= 0].tolist()) for row in claims.cells]
     leaders: list[int] = []
     vectors: list[NDArray[np.uint64]] = []
-    for h in np.argsort(-score, kind="stable").tolist():
-        log_p = _given(h, candidates, sets, leaders, vectors, int(own_mask[h]), records)
-        if log_p <= log_threshold[h]:
+    left = np.argsort(-claims.score, kind="stable").tolist()
+    while left:
+        h = left[0]
+        if _given(h, claims, sets, leaders, vectors, int(own_mask[h]), records) <= max(
+            log_explained, remains * float(claims.log_p[h])
+        ):
+            h = _simpler(h, left, claims, sets, own_mask, records) if simpler else h
             leader[h] = h
             leaders.append(h)
-            vectors.append(records.holders(candidates.cells[h]))
+            vectors.append(records.holders(claims.cells[h]))
         else:
-            nearest = max(
-                leaders, key=lambda other: (_nearness(h, other, candidates, sets), -leaders.index(other))
-            )
-            leader[h] = nearest
-            why[h] = _relation(sets[h], sets[nearest])
+            near = [(_nearness(h, other, claims, sets), -at) for at, other in enumerate(leaders)]
+            leader[h] = leaders[-max(near)[1]]
+            why[h] = _relation(sets[h], sets[leader[h]])
+        left.remove(h)
     return Families(leader, tuple(why))
 
 
@@ -110,42 +129,75 @@ def _relation(own: frozenset[int], other: frozenset[int]) -> str:
     return PART if own > other else WIDER if own < other else OVERLAP
 
 
-def _nearness(
-    h: int, other: int, candidates: Candidates, sets: list[frozenset[int]]
-) -> tuple[bool, int, float]:
-    a, b = int(candidates.first[h]), int(candidates.first[other])
-    overlap = min(a + int(candidates.window[h]), b + int(candidates.window[other])) - max(a, b)
+def _nearness(h: int, other: int, claims: Claims, sets: list[frozenset[int]]) -> tuple[bool, bool, float]:
+    meet = bool((claims.inside[h] & claims.inside[other]).any())
     related = sets[h] <= sets[other] or sets[h] >= sets[other]
-    return related and overlap > 0, overlap > 0, len(sets[h] & sets[other]) / len(sets[h] | sets[other])
+    return related and meet, meet, len(sets[h] & sets[other]) / len(sets[h] | sets[other])
+
+
+def _simpler(
+    h: int,
+    left: list[int],
+    claims: Claims,
+    sets: list[frozenset[int]],
+    own_mask: NDArray[np.int64],
+    records: Records,
+) -> int:
+    """The shorter claim, in the same places, that says all that a longer one says; the longer where there is none."""
+    for g in sorted((g for g in left if sets[g] < sets[h]), key=lambda g: (len(sets[g]), left.index(g))):
+        if claims.sign[g] != claims.sign[h] or not (claims.inside[g] & claims.inside[h]).any():
+            continue
+        own, other = records.holders(claims.cells[h]), records.holders(claims.cells[g])
+        known = records.known(int(own_mask[h]))
+        every = np.ones(claims.inside.shape[1], dtype=bool)
+        if _tail(own & known, other & known, claims, h, every, records) > np.log(_HARDLY) and _tail(
+            other & known & ~own, known & ~own, claims, h, every, records
+        ) < np.log(_TOO):
+            return g
+    return h
 
 
 def _given(
     h: int,
-    candidates: Candidates,
+    claims: Claims,
     sets: list[frozenset[int]],
     leaders: list[int],
     vectors: list[NDArray[np.uint64]],
     mask: int,
     records: Records,
 ) -> float:
-    """Log p of a candidate given the leaders so far."""
-    from hrtech.patterns.scan_loops import log_tail
-
+    """Log p of a claim given the leaders so far."""
     if not leaders:
-        return float(candidates.log_p[h])
-    own = records.holders(candidates.cells[h])
+        return float(claims.log_p[h])
+    own = records.holders(claims.cells[h])
     among = records.known(mask)
-    inside = np.arange(candidates.first[h], candidates.first[h] + candidates.window[h])
-    use = np.ones(candidates.counts.shape[1], dtype=bool)
+    use = np.ones(claims.inside.shape[1], dtype=bool)
     for other, vector in zip(leaders, vectors, strict=True):
         if sets[h] == sets[other]:
-            use[candidates.first[other] : candidates.first[other] + candidates.window[other]] = False
+            use &= ~claims.inside[other]
         elif sets[h] > sets[other]:
             among = among & vector
         else:
             among = among & ~vector
-    held, known = records.by_period(own & among) * use, records.by_period(among) * use
-    n, k, x, draws = known.sum(), held.sum(), held[inside].sum(), known[inside].sum()
-    if draws == 0 or draws == n or k == 0:
+    return _tail(own & among, among, claims, h, use, records)
+
+
+def _tail(
+    own: NDArray[np.uint64],
+    among: NDArray[np.uint64],
+    claims: Claims,
+    h: int,
+    use: NDArray[np.bool_],
+    records: Records,
+) -> float:
+    """Log p of how many of some records lie in a claim's places, of all that do, in the places to use."""
+    from hrtech.patterns.scan_loops import log_tail
+
+    places = claims.inside.shape[1]
+    held = np.bincount(claims.place, records.by_period(own), places)[use]
+    known = np.bincount(claims.place, records.by_period(among), places)[use]
+    inside = claims.inside[h][use]
+    n, k, x, draws = (int(v) for v in (known.sum(), held.sum(), held[inside].sum(), known[inside].sum()))
+    if draws in (0, n) or k == 0:
         return 0.0
-    return float(log_tail(int(x), int(n), int(k), int(draws), int(candidates.sign[h])))
+    return float(log_tail(x, n, k, draws, int(claims.sign[h])))

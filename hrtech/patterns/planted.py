@@ -106,26 +106,26 @@ def planted_facts(study: str, compared: pd.DataFrame, patterns: pd.DataFrame) ->
     ]
     stated = (
         ("planted", "{value} changes were planted in the simulated world.", len(real)),
-        ("planted_found", "{value} of them were found exactly, attribute by attribute.", int(exact.sum())),
+        ("planted_found", "Of these, {value} were found exactly, attribute by attribute.", int(exact.sum())),
         (
             "planted_found_strict",
-            "{value} of these hold strictly.",
+            "Of those found exactly, {value} hold strictly.",
             int((exact & (real["tier"] == "strict")).sum()),
         ),
         (
             "planted_in_part",
-            "{value} were found in part: with an attribute more or fewer.",
+            "Found in part, with an attribute more or fewer: {value}.",
             int((real["found"] == "in part").sum()),
         ),
         ("decoys", "{value} decoys were planted too: seasons, rare combinations, a surge.", len(decoys)),
         (
             "decoys_reported",
-            "{value} decoys were reported as a change, whole or in part.",
+            "Decoys that were reported as a change, whole or in part: {value}.",
             int((decoys["found"] != "no").sum()),
         ),
         (
             "unplanted",
-            "{value} reported patterns are neither planted nor a decoy.",
+            "Reported patterns that are neither planted nor a decoy: {value}.",
             len(others),
         ),
     )

@@ -56,6 +56,7 @@ def pattern_report(
     patterns: pd.DataFrame,
     timeline: pd.DataFrame,
     sources: tuple[str, str] = ("patterns", "timeline"),
+    blocks: bool = False,
     truth: pd.DataFrame | None = None,
     truth_asset: str = "",
 ) -> Report:
@@ -67,8 +68,9 @@ def pattern_report(
         facts: Facts that may be told.
         promise: What is promised to the people described, one of `PROMISES`.
         patterns: Patterns that may be told, leaders only.
-        timeline: Their timelines, by period or by blocks of periods.
+        timeline: Their timelines, by period.
         sources: Nouns of the assets that hold patterns and timelines.
+        blocks: Periods were told in blocks, and the timeline holds the mean of each.
         truth: What was planted in a simulated world, with `told`: how it stands on this page.
         truth_asset: Asset of the truth.
     """
@@ -88,7 +90,7 @@ def pattern_report(
     if len(patterns):
         parts += [overview(study, patterns, sources[0])]
     for row in rows(patterns.head(MOST_SHOWN)):
-        parts += pattern_parts(study, row, timeline, told, source=sources[1])
+        parts += pattern_parts(study, row, timeline, told, source=sources[1], blocks=blocks)
     if truth is not None:
         parts += planted_parts(study, truth, told, truth_asset)
     parts += [Heading("What this does not say"), Text(LIMITS)]
@@ -167,7 +169,14 @@ def _ratio_words(row: dict) -> str:
 
 
 def pattern_parts(
-    study: str, row: dict, timeline: pd.DataFrame, told: set[str], *, source: str, level: int = 3
+    study: str,
+    row: dict,
+    timeline: pd.DataFrame,
+    told: set[str],
+    *,
+    source: str,
+    level: int = 3,
+    blocks: bool = False,
 ) -> list[Part]:
     """Heading, what is told in one paragraph, and timeline of one pattern."""
     key = key_of(row["pattern_id"])
@@ -178,7 +187,7 @@ def pattern_parts(
         parts.append(Text(_paragraph(study, row, told)))
     mine = timeline.loc[timeline["pattern_id"] == row["pattern_id"]]
     if len(mine):
-        parts.append(timeline_chart(study, row, mine, source=source, fact_ids=there))
+        parts.append(timeline_chart(study, row, mine, source=source, fact_ids=there, blocks=blocks))
     return parts
 
 

@@ -79,9 +79,8 @@ def _pattern_rows(
 ) -> tuple[list[tuple], list[tuple]]:
     c = found.candidates
     known = scanned.known[c.exposure]
-    inside = np.zeros(c.counts.shape, dtype=bool)
-    for h in range(len(c)):
-        inside[h, c.first[h] : c.first[h] + c.window[h]] = True
+    at = np.arange(c.counts.shape[1])
+    inside = (at >= c.first[:, None]) & (at < (c.first + c.window)[:, None])
     draws, n, total = (known * inside).sum(axis=1), known.sum(axis=1), c.total
     expected = (total - c.observed) / np.maximum(n - draws, 1) * draws
     ratio, low, high = rate_ratios(c.observed, total, draws, n, settings.confidence)

@@ -17,7 +17,7 @@ _ROOM = 1 << 15
 _BINS = 1000
 _KEPT = 100_000_000
 _CACHED = 2048
-_FIRST_STAGE = 0.2
+_FIRST_STAGE = 0.1
 
 
 @dataclass(frozen=True)

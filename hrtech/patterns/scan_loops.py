@@ -264,9 +264,10 @@ def scan(
             if n_phases > 0:
                 by_phase[e, phase[p]] += known[e, p]
     fewest, most = _extremes(cumulated, windows)
+    shares = _shares(cumulated, by_phase, windows, phase, n_phases)
     summed = np.zeros(n_periods + 1, np.int64)
     own_phase = np.zeros(max(n_phases, 1), np.int64)
-    found, left_out = 0, 0.0
+    found, left_out, hardly = 0, 0.0, 0
     for row in range(counts.shape[0]):
         e = exposure[row]
         own_phase[:] = 0
@@ -288,22 +289,26 @@ def scan(
                 season_high = np.inf
             for first in range(n_periods - length + 1):
                 x = summed[first + length] - summed[first]
-                same = np.int64(-1)
-                if length < n_phases:
+                same, may_rise, may_fall = np.int64(-1), False, False
+                if shares[e, at, first] > 0:
                     same = 0
                     for p in range(first, first + length):
                         same += own_phase[phase[p]]
-                if x < high and x > low and same < season_high and season_low < 0:
+                    middle = same * shares[e, at, first]
+                    # Hoeffding's inequality spares the work where the chance is too small to matter
+                    if same >= season_high:
+                        away = season_high - middle
+                        may_rise = away <= 0 or 2.0 * away * away <= HARDLY * same
+                        hardly += 1 - may_rise
+                    if season_low >= 0:
+                        away = middle - season_low
+                        may_fall = away <= 0 or 2.0 * away * away <= HARDLY * same
+                        hardly += 1 - may_fall
+                if x < high and x > low and not may_rise and not may_fall:
                     continue
                 draws = cumulated[e, first + length] - cumulated[e, first]
                 if draws == 0 or draws == n:
                     continue
-                if same >= 0:
-                    phase_draws = np.int64(0)
-                    for p in range(first, first + length):
-                        phase_draws += by_phase[e, phase[p]]
-                    if phase_draws <= draws or phase_draws >= n:
-                        same = -1
                 sign = UP if x > k * (draws / n) else DOWN
                 reaches, tail = False, 0.0
                 if (
@@ -314,14 +319,10 @@ def scan(
                     tail = log_tail(x, n, k, draws, sign)
                     reaches = tail <= log_p
                 split, turn = -np.inf, sign
-                if same >= 0:
-                    middle = same * (draws / phase_draws)
+                if may_rise or may_fall:
+                    phase_draws = np.int64(round(draws / shares[e, at, first]))
                     for way in (UP, DOWN):
-                        if (way == UP and same < season_high) or (way == DOWN and season_low < 0):
-                            continue
-                        away = season_high - middle if way == UP else middle - season_low
-                        if away > 0 and 2.0 * away * away > HARDLY * same:  # Hoeffding's inequality
-                            left_out += exp(-HARDLY)
+                        if (way == UP and not may_rise) or (way == DOWN and not may_fall):
                             continue
                         chance = _split(
                             way, same, n, k, draws, phase_draws, season_log_p[row], gap,
@@ -340,7 +341,27 @@ def scan(
                     out[found, SIGN] = sign if reaches else turn
                     tails[found, 0], tails[found, 1] = tail, split
                 found += 1
-    return found, left_out
+    return found, left_out + hardly * exp(-HARDLY)
+
+
+@nb.njit(cache=True, nogil=True)
+def _shares(cumulated: Any, by_phase: Any, windows: Any, phase: Any, n_phases: int) -> Any:
+    """Share of each window in all periods of its phases; 0 where there are no others, shape (exposures, windows, first)."""
+    n_periods = cumulated.shape[1] - 1
+    out = np.zeros((len(cumulated), len(windows), n_periods))
+    for e in range(len(cumulated)):
+        for at in range(len(windows)):
+            length = windows[at]
+            if length >= n_phases:
+                continue
+            for first in range(n_periods - length + 1):
+                draws = cumulated[e, first + length] - cumulated[e, first]
+                total = np.int64(0)
+                for p in range(first, first + length):
+                    total += by_phase[e, phase[p]]
+                if draws < total < cumulated[e, n_periods]:
+                    out[e, at, first] = draws / total
+    return out
 
 
 @nb.njit(cache=True, nogil=True)

@@ -9,12 +9,16 @@ from numpy.typing import NDArray
 
 from hrtech.patterns.cube import Exposures, blocks
 from hrtech.patterns.declared import Patterns, PatternsError, PatternSettings, Search
-from hrtech.patterns.families import Families, Records, fold
+from hrtech.patterns.families import Claims, Families, Records, fold
 from hrtech.patterns.periods import Periods, read_periods
 from hrtech.patterns.results import Findings, tables
 from hrtech.patterns.scan import Candidates, Scanned, first_stage, scan_blocks
 from hrtech.patterns.season import SeasonTest, test_season
 from hrtech.patterns.variables import Variables, read_variables
+
+#: Log of the p, given the leaders, at which a pattern is more than its family.
+_EXPLAINED = float(np.log(1e-5))
+_REMAINS = 0.5
 
 
 def find_patterns(frame: pd.DataFrame, settings: PatternSettings) -> Patterns:
@@ -59,7 +63,8 @@ def find_strict(
     candidates = scanned.candidates.some(_canonical(scanned.candidates, variables))
     log_threshold = np.log(np.array([scanned.levels[k].threshold for k in candidates.length.tolist()]))
     passed = candidates.log_p <= log_threshold
-    season = _season(candidates, passed, log_threshold, scanned, variables, periods, settings)
+    records = Records(variables)
+    season = _season(candidates, passed, log_threshold, scanned, records, periods, settings)
     if season is not None:
         alpha = settings.strict - first_stage(settings, periods) - scanned.left_out
         passed = passed & ~(season.adjusted > alpha)
@@ -67,7 +72,10 @@ def find_strict(
             passed = passed & ~np.isnan(season.adjusted)
     found = np.flatnonzero(passed)
     own = candidates.some(found)
-    families = fold(own, strength(own, scanned), log_threshold[found], Records(variables))
+    claims = Claims(
+        own.cells, windows_of(own), own.sign, own.log_p, strength(own, scanned), np.arange(len(periods.labels))
+    )
+    families = fold(claims, records, _EXPLAINED, _REMAINS, True)
     log_season = np.full(len(own), np.nan) if season is None else season.log_p[found]
     adjusted = np.exp(own.log_p - log_threshold[found]) * first_stage(settings, periods)
     if season is not None:
@@ -80,7 +88,7 @@ def _season(
     passed: NDArray[np.bool_],
     log_threshold: NDArray[np.float64],
     scanned: Scanned,
-    variables: Variables,
+    records: Records,
     periods: Periods,
     settings: PatternSettings,
 ) -> SeasonTest | None:
@@ -89,8 +97,16 @@ def _season(
     alpha = settings.strict - first_stage(settings, periods) - scanned.left_out
     rng = np.random.default_rng([settings.seed, 7])
     return test_season(
-        candidates, passed, log_threshold, scanned.known, variables, periods, alpha, settings.draws, rng
+        candidates, passed, log_threshold, _log_number(candidates, scanned), scanned.known, records, periods, alpha,
+        settings.draws, rng,
     )
+
+
+def windows_of(candidates: Candidates) -> NDArray[np.bool_]:
+    """Periods of each candidate's window, shape (candidates, periods)."""
+    at = np.arange(candidates.counts.shape[1])
+    first = candidates.first[:, None]
+    return np.asarray((at >= first) & (at < first + candidates.window[:, None]))
 
 
 def strength(candidates: Candidates, scanned: Scanned) -> NDArray[np.float64]:
@@ -102,8 +118,11 @@ def strength(candidates: Candidates, scanned: Scanned) -> NDArray[np.float64]:
     at = np.arange(len(candidates))
     draws = summed[at, candidates.first + candidates.window] - summed[at, candidates.first]
     ratio = deviances(candidates.observed, summed[:, -1], candidates.total, draws)
-    number = np.array([scanned.levels[k].combinations for k in candidates.length.tolist()], dtype=float)
-    return np.asarray(ratio - np.log(np.maximum(number, 1)))
+    return np.asarray(ratio - _log_number(candidates, scanned))
+
+
+def _log_number(candidates: Candidates, scanned: Scanned) -> NDArray[np.float64]:
+    return np.log([scanned.levels[k].combinations for k in candidates.length.tolist()])
 
 
 def _canonical(candidates: Candidates, variables: Variables) -> NDArray[np.int64]:

@@ -57,12 +57,12 @@ def search_facts(study: str, search: pd.DataFrame, patterns: pd.DataFrame) -> li
     for tier, words in (
         (
             "strict",
-            f"{{value}} patterns hold strictly: the probability that any of them is a product of chance is "
+            f"Patterns that hold strictly: {{value}}. The probability that any of them is a product of chance is "
             f"{_percent(about['strict'])} at most.",
         ),
         (
             "exploratory",
-            "{value} more patterns are leads: of these, chance is expected to have made "
+            "Further patterns that are leads: {value}. Of these, chance is expected to have made "
             f"{_percent(about['exploratory'])} at most.",
         ),
     ):
@@ -74,7 +74,7 @@ def search_facts(study: str, search: pd.DataFrame, patterns: pd.DataFrame) -> li
         facts.append(
             Fact(
                 f"{study}/folded",
-                "{value} others changed too, but only as parts or extensions of these; they are shown with them.",
+                "Combinations and windows that changed only as parts or extensions of these: {value}.",
                 folded,
                 "patterns",
                 source_asset=found,

@@ -41,16 +41,8 @@ PATTERN_COLUMNS: Final = (
     "p", "p_season", "p_adjusted", "tier", "error_rate", "remark", "share_in", "share_outside",
 )  # fmt: skip
 TIMELINE_COLUMNS: Final = (
-    "pattern_id",
-    "period",
-    "first",
-    "last",
-    "observed",
-    "expected",
-    "low",
-    "high",
-    "in_window",
-)
+    "pattern_id", "period", "first", "last", "periods", "observed", "expected", "low", "high", "in_window",
+)  # fmt: skip
 _CONFIDENCE: Final = 0.95
 #: Findings about the whole search that say nothing of anybody beyond their own small cells.
 _OF_THE_SEARCH: Final = frozenset(
@@ -130,7 +122,7 @@ def told_facts(
     facts.append(
         Fact(
             f"{study}/withheld",
-            "{value} of these patterns are not told, because their counts are small or would give small counts away.",
+            "Of these patterns, {value} are not told, because their counts are small or would give small counts away.",
             told.withheld,
             "patterns",
             source_asset=f"{study}/facts",
@@ -260,10 +252,24 @@ def _block(part: pd.DataFrame) -> dict[str, object]:
         "period": first if first == last else f"{first} to {last}",
         "first": first,
         "last": last,
+        "periods": "; ".join(part["period"]),
         "observed": int(part["observed"].sum()),
         "expected": float(part["expected"].sum()),
         "in_window": bool(part["in_window"].iloc[0]),
     }
+
+
+def by_period(told: pd.DataFrame) -> pd.DataFrame:
+    """Blocks as single periods, each with the mean of its block, so that lives stand on one axis.
+
+    Args:
+        told: `TIMELINE_COLUMNS`.
+    """
+    long = told.assign(period=told["periods"].str.split("; "), size=[len(text.split("; ")) for text in told["periods"]])
+    for name in ("observed", "expected", "low", "high"):
+        long[name] = long[name].astype("Float64") / long["size"]
+    kept = ["pattern_id", "period", "observed", "expected", "low", "high", "in_window"]
+    return long.explode("period", ignore_index=True)[kept].astype({"period": "str"})
 
 
 def _banded(blocks: list[dict[str, object]]) -> pd.DataFrame:
@@ -273,5 +279,5 @@ def _banded(blocks: list[dict[str, object]]) -> pd.DataFrame:
     low, high = stats.poisson.interval(_CONFIDENCE, frame["expected"].astype(float).clip(lower=1e-9))
     frame = frame.assign(low=low, high=high)[list(TIMELINE_COLUMNS)]
     kinds = {"observed": "Int64", "expected": "Float64", "low": "Float64", "high": "Float64"}
-    words = dict.fromkeys(("pattern_id", "period", "first", "last"), "str")
+    words = dict.fromkeys(("pattern_id", "period", "first", "last", "periods"), "str")
     return frame.astype({**words, **kinds, "in_window": "boolean"})
