@@ -252,6 +252,16 @@ def test_drafts_that_read_no_file_load(workspace):
     workspace.load()
 
 
+def test_a_question_to_a_release_names_the_private_one(workspace):
+    draft(workspace.root, "CaseRelease", "their_cases")
+    assert attributes(draft(workspace.root, "ReleasedEffect", "our_effect"))["release"] == "their_cases"
+    workspace.load()
+    assert attributes(draft(workspace.root, "EvidenceSite", "our_site"))["studies"] == [
+        "our_effect",
+        "their_cases",
+    ]
+
+
 @pytest.mark.parametrize("other", ["type: [", "just words", "attributes: {registers: 7, fields: {}}", "\xff"])
 def test_studies_that_cannot_be_read_do_not_hinder_a_draft(tmp_path, other):
     broken = tmp_path / "defs" / "broken" / "defs.yaml"
