@@ -390,7 +390,7 @@ def _figures(cells: np.ndarray, rows: np.ndarray) -> Figures:
     from scipy.sparse import csr_array
 
     nothing = csr_array((0, len(cells)))
-    return Figures(cells, csr_array(rows), np.zeros(len(rows), bool), nothing, rows @ cells)
+    return Figures(cells, csr_array(rows), np.zeros(len(rows), bool), nothing, rows @ cells, np.zeros(0))
 
 
 def _worked_out(rows: np.ndarray, values: np.ndarray, published: np.ndarray) -> tuple[int, int]:

@@ -81,7 +81,8 @@ def world(
         {
             "group": list("ABCDEF"),
             "share": share * (weights @ tilt),
-            "rate": rate * (weights @ tilt),
+            # given who was exposed how long: a Poisson count knows no other chance
+            "rate": rate * _weighted(group, tilt[stratum], exposure),
             "even": centre,
             "skewed": centre,
             "median": _median(shape) * centre / shape,
@@ -92,6 +93,11 @@ def world(
     )
     standard = pd.DataFrame({"stratum": ["young", "middle", "old"], "weight": STRATA})
     return World(records, truth, standard)
+
+
+def _weighted(group: np.ndarray, values: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Weighted mean of each group."""
+    return np.bincount(group, values * weights) / np.bincount(group, weights)
 
 
 def _people(rng: np.random.Generator, group: np.ndarray) -> np.ndarray:

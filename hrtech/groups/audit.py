@@ -30,6 +30,7 @@ class Figures:
         forbidden: Counts that are never published, such as those of few people, shape (counts,).
         secrets: Further sums that must not be found out, shape (sums, cells).
         worth: How dear each count is to its readers; the cheapest is withheld first, shape (counts,).
+        width: How far apart the least and the most that each secret can be have to be, shape (sums,).
     """
 
     cells: np.ndarray
@@ -37,6 +38,7 @@ class Figures:
     forbidden: np.ndarray
     secrets: csr_array
     worth: np.ndarray
+    width: np.ndarray
 
     @property
     def values(self) -> np.ndarray:
@@ -56,7 +58,9 @@ class Figures:
         cells = np.bincount(at, self.cells, len(places))
         count = self.rows.shape[0]
         kept = csr_array(both[:, firsts])
-        return Figures(cells, csr_array(kept[:count]), self.forbidden, csr_array(kept[count:]), self.worth)
+        return Figures(
+            cells, csr_array(kept[:count]), self.forbidden, csr_array(kept[count:]), self.worth, self.width
+        )
 
 
 class Reader:

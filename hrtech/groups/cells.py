@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import combinations, product
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from scipy.sparse import csr_array
 
 _UNKNOWN = 2
+#: Range of a small sum of two conditions: at least three values.
+_UNPINNED = 2.0
 _MOST_CELLS = 20_000
 #: Measure, standardised, group (the number of groups: all together), window.
 Place = tuple[str, bool, int, int]
@@ -35,6 +38,7 @@ class Counted:
         rows: Cells of each count that may be published.
         forbidden: Whether a count is of too few people, whatever its size.
         secrets: Cells of sums that are small and stand in no table.
+        width: How far apart the least and the most that each of them can be have to be.
         needs: Figure → counts behind it.
         worth: How dear each count is.
         seen: Cells of a count → its number.
@@ -44,6 +48,7 @@ class Counted:
     rows: list[np.ndarray] = field(default_factory=list)
     forbidden: list[bool] = field(default_factory=list)
     secrets: list[np.ndarray] = field(default_factory=list)
+    width: list[float] = field(default_factory=list)
     needs: dict[Place, list[int]] = field(default_factory=dict)
     worth: list[float] = field(default_factory=list)
     seen: dict[bytes, int] = field(default_factory=dict)
@@ -65,7 +70,7 @@ class Counted:
         """As the audit takes them."""
         return Figures(
             self.cells, _matrix(self.rows, len(self.cells)), np.array(self.forbidden, bool),
-            _matrix(self.secrets, len(self.cells)), np.array(self.worth, float),
+            _matrix(self.secrets, len(self.cells)), np.array(self.worth, float), np.array(self.width, float),
         )  # fmt: skip
 
 
@@ -109,7 +114,24 @@ def _records(prepared: Prepared, question: GroupQuestion, measures: list[Measure
             _hide(counts, base, question, measure, status == 0, minimum)
         for part in parts.values():
             _hide(counts, base, question, measure, part, minimum)
+    _hide_pairs(counts, base, [at for at, m in enumerate(measures) if m.condition], minimum)
     return counts
+
+
+def _hide_pairs(counts: Counted, base: _Base, measures: list[int], minimum: int) -> None:
+    """Add small sums of two conditions together: where one lies in the other, their difference is such a sum.
+
+    Nobody publishes them, so they need not be as open as a withheld count, but none may be pinned.
+    """
+    for one, other in combinations(measures, 2):
+        states = base.attributes[:, base.first + one], base.attributes[:, base.first + other]
+        for both in product((0, 1), repeat=2):
+            part = (states[0] == both[0]) & (states[1] == both[1])
+            for _, _, here in base.places():
+                cells = np.flatnonzero(here & part)
+                if 0 < counts.cells[cells].sum() < minimum:
+                    counts.secrets.append(cells)
+                    counts.width.append(_UNPINNED)
 
 
 def _events(prepared: Prepared, question: GroupQuestion, measure: Measure, minimum: int) -> Counted:
@@ -256,3 +278,4 @@ def _hide(
             few = _few(counts, base, cells, question, minimum)
             if (0 < amount < minimum or few) and cells.tobytes() not in counts.seen:
                 counts.secrets.append(cells)
+                counts.width.append(minimum - 1.0)

@@ -205,9 +205,10 @@ def _means(
         u = np.bincount(unit, (values.above * prepared.weight)[rows])
         t = np.bincount(unit, prepared.weight[rows])
         rng = np.random.default_rng([question.seed, place, *map(int, cell)])
-        for end, found in zip(shown, studentised_limits(u, t, question.confidence, _DRAWS, rng), strict=True):
-            if np.isfinite(found):
-                end[cell] = found
+        low, high = studentised_limits(u, t, question.confidence, _DRAWS, rng)
+        # the wider of the two on each side: Student's is too short on the side of the long tail
+        shown[0][cell] = min(shown[0][cell], low) if np.isfinite(low) else shown[0][cell]
+        shown[1][cell] = max(shown[1][cell], high) if np.isfinite(high) else shown[1][cell]
     return Estimates(
         measure, False, mean, tallied, tallied.below, np.ones_like(mean),
         np.where(np.isnan(mean), "no record in which it is known", "").astype(object), limits,

@@ -60,7 +60,8 @@ def count_limits(events: Floats, confidence: float, most: Floats | None = None) 
     step = np.ones_like(x) if most is None else most
     # Fay and Feuer: the upper limit allows for one more event, of the largest weight, in mean and variance
     mean, variance = x + step, x + step**2
-    shape, scale = mean**2 / variance, variance / mean
+    with np.errstate(invalid="ignore"):
+        shape, scale = mean**2 / variance, variance / mean
 
     def tail(rate: Floats) -> Floats:
         at_least = np.where(x > 0, gammainc(np.maximum(x, 1e-300), rate), 1.0)

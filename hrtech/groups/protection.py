@@ -38,10 +38,11 @@ def protect(figures: Figures, minimum: int) -> Protected:
     merged = figures.merged()
     values = merged.values
     reader = Reader(merged, ~(merged.forbidden | ((values > 0) & (values < minimum))))
-    while len(narrow := _narrow(reader, minimum)):
+    needed = _needed(merged, minimum)
+    while len(narrow := _narrow(reader, needed)):
         before = reader.published.sum()
         for at in narrow:
-            _free(reader, int(at), minimum)
+            _free(reader, int(at), needed)
         if reader.published.sum() == before:
             break  # what is left cannot be widened: nothing that is above 0 is published
     return Protected(reader.published, audit(figures, reader.published, minimum))
@@ -51,7 +52,7 @@ def audit(figures: Figures, published: np.ndarray, minimum: int) -> pd.DataFrame
     """Show for each withheld count and each secret two values that a reader cannot exclude, as far apart as asked."""
     merged = figures.merged()
     reader = Reader(merged, published)
-    _narrow(reader, minimum)
+    _narrow(reader, _needed(merged, minimum))
     count = len(published)
     asked = np.concatenate([np.flatnonzero(~published), np.arange(count, len(reader.low))])
     return pd.DataFrame(
@@ -64,27 +65,32 @@ def audit(figures: Figures, published: np.ndarray, minimum: int) -> pd.DataFrame
     )
 
 
-def _is_narrow(reader: Reader, minimum: int) -> np.ndarray:
-    """Withheld counts and secrets whose range, as far as it is known, holds fewer values than the minimum."""
+def _needed(figures: Figures, minimum: int) -> np.ndarray:
+    """How wide the range of each sum has to be: the minimum cell's number of values, or a secret's own width."""
+    return np.concatenate([np.full(len(figures.worth), minimum - 1.0), figures.width])
+
+
+def _is_narrow(reader: Reader, needed: np.ndarray) -> np.ndarray:
+    """Withheld counts and secrets whose range, as far as it is known, is not as wide as needed."""
     secret = np.concatenate([~reader.published, np.ones(len(reader.low) - len(reader.published), bool)])
-    return secret & (reader.high - reader.low < minimum - 1 - 1e-6)
+    return secret & (reader.high - reader.low < needed - 1e-6)
 
 
-def _narrow(reader: Reader, minimum: int) -> np.ndarray:
+def _narrow(reader: Reader, needed: np.ndarray) -> np.ndarray:
     """Sums that a reader narrows down too far, with every range asked for where it is not known to be wide."""
-    for at in np.flatnonzero(_is_narrow(reader, minimum)):
-        if _is_narrow(reader, minimum)[at]:
+    for at in np.flatnonzero(_is_narrow(reader, needed)):
+        if _is_narrow(reader, needed)[at]:
             reader.ask(int(at))
-    return np.flatnonzero(_is_narrow(reader, minimum))
+    return np.flatnonzero(_is_narrow(reader, needed))
 
 
-def _free(reader: Reader, at: int, minimum: int) -> None:
+def _free(reader: Reader, at: int, needed: np.ndarray) -> None:
     """Withhold the cheapest count that holds a sum, unless what went before has freed it."""
-    if not _is_narrow(reader, minimum)[at]:
+    if not _is_narrow(reader, needed)[at]:
         return
     values = reader.figures.values
     holders = reader.ask(at)
-    if not _is_narrow(reader, minimum)[at]:
+    if not _is_narrow(reader, needed)[at]:
         return
     holders = holders[values[holders] > 0]
     if not len(holders):  # held by whole numbers alone: any row that shares a cell with it, or else any row
