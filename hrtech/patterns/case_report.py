@@ -120,12 +120,13 @@ def pattern_pages(study: str, **tables: pd.DataFrame) -> dict[str, Report]:
     told = {fact.fact_id for fact in pattern_facts(study, patterns, volume=tables["periods"])}
     leaders = patterns.loc[~patterns["folded"].astype(bool)]
     found = {}
-    for row in rows(leaders.head(MOST_TOLD)):
+    paged = leaders.head(MOST_TOLD)
+    for row in rows(paged):
         key = row["pattern_id"]
         parts = pattern_parts(study, row, tables["timeline"], told, source="timeline", level=2)
         if row["remark"]:
             parts.append(Text(f"**Keep in mind:** {_escaped(row['remark'])}"))
-        parts += _company(study, key, patterns, tables)
+        parts += _company(study, key, patterns, tables, set(paged["pattern_id"]))
         title = in_words(row["attributes"])
         when = window_words(row["first"], row["last"])
         found[_address(key)] = Report(
@@ -142,7 +143,9 @@ def _address(pattern_id: str) -> str:
     return f"{_FOLDER}/{key_of(pattern_id)}"
 
 
-def _company(study: str, key: str, patterns: pd.DataFrame, tables: dict[str, pd.DataFrame]) -> list[Part]:
+def _company(
+    study: str, key: str, patterns: pd.DataFrame, tables: dict[str, pd.DataFrame], paged: set[str]
+) -> list[Part]:
     parts: list[Part] = []
     members = tables.get("composition", pd.DataFrame({"pattern_id": []}))
     members = members.loc[members["pattern_id"] == key]
@@ -175,7 +178,9 @@ def _company(study: str, key: str, patterns: pd.DataFrame, tables: dict[str, pd.
                 shown,
                 digits=2,
                 source_assets=(f"{study}/at_once",),
-                links=[f"../{_address(other)}.html" for other in others["other_id"]],
+                links=[
+                    f"../{_address(other)}.html" if other in paged else "" for other in others["other_id"]
+                ],
             )
         )
     return parts

@@ -85,7 +85,11 @@ def read_periods(frame: pd.DataFrame, settings: PatternSettings) -> Periods:
         )
     index = np.where(codes >= 0, np.append(ordinal, 0)[codes] - low, -1).astype(np.int32)
     every = np.arange(low, high + 1)
-    labels = settings.periods[low : high + 1] if kind == "declared" else tuple(_label(kind, k) for k in every)
+    labels = (
+        settings.periods[low : high + 1]
+        if kind == "declared"
+        else tuple(_label(kind, k) for k in every.tolist())
+    )
     cycle = _PER_YEAR.get(kind) if settings.cycle == "automatic" else settings.cycle
     phase = _phases(kind, every, cycle, settings.cycle == "automatic")
     return Periods(index, labels, phase, cycle, _remarks(name, index, labels))

@@ -19,6 +19,7 @@ from hrtech.patterns.planted import REAL
 from hrtech.patterns.words import in_words, key_of, short, window_words
 
 MOST_SHOWN: Final = 12
+_MOST_ROWS: Final = 80
 HEADLINE: Final = (
     "records", "without_period", "periods", "combinations", "hypotheses", "strict", "exploratory", "folded", "withheld",
 )  # fmt: skip
@@ -67,7 +68,7 @@ def pattern_report(
         title: Title.
         facts: Facts that may be told.
         promise: What is promised to the people described, one of `PROMISES`.
-        patterns: Patterns that may be told, leaders only.
+        patterns: Patterns that may be told; leaders only are shown.
         timeline: Their timelines, by period.
         sources: Nouns of the assets that hold patterns and timelines.
         blocks: Periods were told in blocks, and the timeline holds the mean of each.
@@ -75,6 +76,8 @@ def pattern_report(
         truth_asset: Asset of the truth.
     """
     told = {fact.fact_id for fact in facts}
+    if "folded" in patterns:
+        patterns = patterns.loc[~patterns["folded"].astype(bool)]
     parts: list[Part] = list(listed(study, HEADLINE, told))
     parts.append(Text(METHOD))
     labels = distinct_labels(patterns)
@@ -128,7 +131,9 @@ def listed(study: str, names: Sequence[str], told: set[str], key: str = "") -> l
 
 
 def overview(study: str, patterns: pd.DataFrame, source: str, links: Sequence[str] = ()) -> DataTable:
-    """All leaders in one table, the surest first."""
+    """The leaders in one table, the surest first."""
+    more = len(patterns) - _MOST_ROWS
+    patterns, links = patterns.head(_MOST_ROWS), tuple(links)[:_MOST_ROWS]
     listed = rows(patterns)
     shown = pd.DataFrame(
         {
@@ -155,7 +160,7 @@ def overview(study: str, patterns: pd.DataFrame, source: str, links: Sequence[st
         source_assets=(f"{study}/{source}",),
         description="ratio: share in the window over the share in other periods, with its interval. p: for this "
         "combination and window alone. p season: among the same phases of other cycles. p adjusted: for everything "
-        "searched.",
+        "searched." + (f" The first {_MOST_ROWS}; {more} more are in the asset." if more > 0 else ""),
         links=links,
     )
 

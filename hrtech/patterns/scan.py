@@ -91,7 +91,7 @@ class Scanned:
         candidates: See there.
         known: Units by period, shape (exposures, periods).
         levels: What was tested, by length.
-        left_out: Sum of the chances, under season alone, of passing the first stage, of windows not among the candidates.
+        left_out: Chance, under season alone, that a window that is not among the candidates passes the first stage.
         cells: Counts made.
     """
 

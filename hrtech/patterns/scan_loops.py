@@ -14,7 +14,7 @@ UP, DOWN = 1, -1
 #: Logs of chances: what is bounded below the first is not worked out; what is below the second is only summed.
 NEVER, SMALL = -15.0, -12.0
 #: Exponent of a bound on a chance that spares the work of a better one.
-HARDLY = 20.0
+HARDLY = 18.0
 #: Columns of what `scan` emits.
 ROW, FIRST, LENGTH, COUNT, SAME_PHASE, SIGN, REACHES = range(7)
 
@@ -155,7 +155,7 @@ def _piece(observed: float, expected: float) -> float:
 
 @nb.njit(cache=True, nogil=True)
 def deviance(x: float, n: float, k: float, draws: float) -> float:
-    """Log-likelihood ratio of the two-by-two table against one share, which bounds the log of the tail."""
+    """Log-likelihood ratio of the two-by-two table against one share; nearly -log p where p is small."""
     e = k * draws / n
     return (
         _piece(x, e)
@@ -163,6 +163,13 @@ def deviance(x: float, n: float, k: float, draws: float) -> float:
         + _piece(draws - x, draws - e)
         + _piece(n - k - draws + x, n - k - draws + e)
     )
+
+
+@nb.njit(cache=True, nogil=True)
+def chernoff(x: float, n: float, k: float, draws: float) -> float:
+    """At most -log of the tail (Hoeffding 1963): the binomial's bound, which the hypergeometric's tail obeys too."""
+    e = k * draws / n
+    return _piece(x, e) + _piece(k - x, k - e)
 
 
 @nb.njit(cache=True, nogil=True)
@@ -211,7 +218,7 @@ def critical(n: int, k: int, draws: int, sign: int, log_p: float, start: float) 
 def _margins(n: int, k: int, draws: int, need: float) -> Any:
     """Counts between which the deviance is below `need`.
 
-    With cells e moved by d: a cell that grows adds at most d²/2e, one that shrinks at most d²/2e (1 + d/e).
+    With cells e moved by d, v = d/e: one that grows adds at most e v²/2, one that shrinks e v²/2 (1 + v/2 + v⁴/2).
     """
     share = draws / n
     mean = k * share
@@ -221,14 +228,16 @@ def _margins(n: int, k: int, draws: int, need: float) -> Any:
     reach = sqrt(2.0 * need * spread)
     up = min(k - mean, draws - mean)
     down = min(mean, n - k - draws + mean)
+    v = min(1.0, reach / up) if up > 0 else 1.0
+    w = min(1.0, reach / down) if down > 0 else 1.0
     return (
-        mean - reach / sqrt(1.0 + (min(1.0, reach / down) if down > 0 else 1.0)),
-        mean + reach / sqrt(1.0 + (min(1.0, reach / up) if up > 0 else 1.0)),
+        mean - reach / sqrt(1.0 + 0.5 * w + 0.5 * w * w * w * w),
+        mean + reach / sqrt(1.0 + 0.5 * v + 0.5 * v * v * v * v),
     )
 
 
 @nb.njit(cache=True, nogil=True)
-def scan(
+def scan(  # noqa: C901
     counts: Any, exposure: Any, known: Any, windows: Any, up: bool, down: bool, log_p: float, season_log_p: Any,
     phase: Any, n_phases: int, slack: Any, needed: Any, out: Any, tails: Any,
 ) -> Any:  # fmt: skip
@@ -267,7 +276,7 @@ def scan(
     shares = _shares(cumulated, by_phase, windows, phase, n_phases)
     summed = np.zeros(n_periods + 1, np.int64)
     own_phase = np.zeros(max(n_phases, 1), np.int64)
-    found, left_out, hardly = 0, 0.0, 0
+    found, left_out = 0, 0.0
     for row in range(counts.shape[0]):
         e = exposure[row]
         own_phase[:] = 0
@@ -289,21 +298,27 @@ def scan(
                 season_high = np.inf
             for first in range(n_periods - length + 1):
                 x = summed[first + length] - summed[first]
-                same, may_rise, may_fall = np.int64(-1), False, False
+                same: Any = np.int64(-1)
+                may_rise: Any = False
+                may_fall: Any = False
                 if shares[e, at, first] > 0:
                     same = 0
                     for p in range(first, first + length):
                         same += own_phase[phase[p]]
                     middle = same * shares[e, at, first]
-                    # Hoeffding's inequality spares the work where the chance is too small to matter
-                    if same >= season_high:
-                        away = season_high - middle
-                        may_rise = away <= 0 or 2.0 * away * away <= HARDLY * same
-                        hardly += 1 - may_rise
-                    if season_low >= 0:
-                        away = middle - season_low
-                        may_fall = away <= 0 or 2.0 * away * away <= HARDLY * same
-                        hardly += 1 - may_fall
+                    may_rise, may_fall = same >= season_high, season_low >= 0 and same > 0
+                    if may_rise or may_fall:
+                        draws = cumulated[e, first + length] - cumulated[e, first]
+                        below, above = _margins(n, k, draws, -season_log_p[row] - gap)
+                        if may_rise:
+                            rare = _exponent(above, same, shares[e, at, first], above - middle)
+                            may_rise = rare <= HARDLY
+                            left_out += 0.0 if may_rise or rare > 2.0 * HARDLY else exp(-rare)
+                        if may_fall and below >= 0:
+                            rare = _exponent(below, same, shares[e, at, first], middle - below)
+                            may_fall = rare <= HARDLY
+                            left_out += 0.0 if may_fall or rare > 2.0 * HARDLY else exp(-rare)
+                        may_fall = may_fall and below >= 0
                 if x < high and x > low and not may_rise and not may_fall:
                     continue
                 draws = cumulated[e, first + length] - cumulated[e, first]
@@ -341,12 +356,26 @@ def scan(
                     out[found, SIGN] = sign if reaches else turn
                     tails[found, 0], tails[found, 1] = tail, split
                 found += 1
-    return found, left_out + hardly * exp(-HARDLY)
+    return found, left_out
+
+
+@nb.njit(cache=True, nogil=True, inline="always")
+def _exponent(x: float, same: int, share: float, away: float) -> float:
+    """Bound on -log of the chance that x of `same` fall into the window, by Hoeffding's and Chernoff's inequalities."""
+    if away <= 0:
+        return 0.0
+    rough = 2.0 * away * away / same
+    if rough > 2.0 * HARDLY:
+        return rough
+    part = x / same
+    if part >= 1.0 or part <= 0.0:
+        return -same * log(share if part >= 1.0 else 1.0 - share)
+    return same * (part * log(part / share) + (1.0 - part) * log((1.0 - part) / (1.0 - share)))
 
 
 @nb.njit(cache=True, nogil=True)
 def _shares(cumulated: Any, by_phase: Any, windows: Any, phase: Any, n_phases: int) -> Any:
-    """Share of each window in all periods of its phases; 0 where there are no others, shape (exposures, windows, first)."""
+    """Share of each window in all periods of its phases, 0 where there are no others; (exposures, windows, first)."""
     n_periods = cumulated.shape[1] - 1
     out = np.zeros((len(cumulated), len(windows), n_periods))
     for e in range(len(cumulated)):
@@ -405,7 +434,7 @@ def _split(
     if (way == UP and extreme < least) or (way == DOWN and extreme > least):
         return -np.inf
     if low < least < high and (least - middle) * way > 0:
-        bound = -deviance(least, phase_draws, same, draws)
+        bound = -chernoff(least, phase_draws, same, draws)
         if bound < NEVER:
             return bound
     return log_tail(least, phase_draws, same, draws, way)

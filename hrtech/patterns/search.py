@@ -73,7 +73,12 @@ def find_strict(
     found = np.flatnonzero(passed)
     own = candidates.some(found)
     claims = Claims(
-        own.cells, windows_of(own), own.sign, own.log_p, strength(own, scanned), np.arange(len(periods.labels))
+        own.cells,
+        windows_of(own),
+        own.sign,
+        own.log_p,
+        strength(own, scanned),
+        np.arange(len(periods.labels)),
     )
     families = fold(claims, records, _EXPLAINED, _REMAINS, True)
     log_season = np.full(len(own), np.nan) if season is None else season.log_p[found]
@@ -97,8 +102,16 @@ def _season(
     alpha = settings.strict - first_stage(settings, periods) - scanned.left_out
     rng = np.random.default_rng([settings.seed, 7])
     return test_season(
-        candidates, passed, log_threshold, _log_number(candidates, scanned), scanned.known, records, periods, alpha,
-        settings.draws, rng,
+        candidates,
+        passed,
+        log_threshold,
+        _log_number(candidates, scanned),
+        scanned.known,
+        records,
+        periods,
+        alpha,
+        settings.draws,
+        rng,
     )
 
 

@@ -2,8 +2,9 @@
 
 A season puts its records into the phases that it likes; how they split between the cycles is then up to exposure and
 chance. Given the count of a window's phases over all cycles, the count in the window is hypergeometric. Which windows
-could pass the first stage under some split depends on those counts alone, so that a correction over them is valid; it is
-by random splits of the records themselves, which keeps relatives together (Westfall and Young 1993, step down).
+could pass the first stage under some split, how they form families, and what weight a test gets depend on those counts
+alone, so that a correction over the families' leaders is valid. It is by random splits of the records themselves, which
+keeps relatives together (Westfall and Young 1993, step down).
 """
 
 from dataclasses import dataclass
@@ -96,7 +97,11 @@ def test_season(
 
 
 def _log_weights(
-    own: Candidates, n: NDArray[np.int64], k: NDArray[np.int64], window: NDArray[np.int64], phases: NDArray[np.int64]
+    own: Candidates,
+    n: NDArray[np.int64],
+    k: NDArray[np.int64],
+    window: NDArray[np.int64],
+    phases: NDArray[np.int64],
 ) -> NDArray[np.float64]:
     """Log of how small p_season is expected to be if the window rose and the other cycles did not.
 
@@ -196,7 +201,7 @@ def _null(
 
     from hrtech.patterns.scan_loops import season_tails
 
-    patterns, which = np.unique(own.cells, axis=0, return_inverse=True)
+    patterns, which = _in_order(own.cells)
     pairs = _holders(patterns, variables)
     if pairs is None:
         return None
@@ -233,6 +238,15 @@ def _null(
     )
     counts = np.asarray((matrix.T @ split.T.astype(np.int32)).T)
     return np.asarray(season_tails(counts, least, phases, own.same_phase, window, own.sign))
+
+
+def _in_order(cells: NDArray[np.int32]) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
+    """Distinct rows in the order of their first appearance, and the number of each row."""
+    distinct, first, which = np.unique(cells, axis=0, return_index=True, return_inverse=True)
+    order = np.argsort(first)
+    number = np.empty(len(order), dtype=np.int64)
+    number[order] = np.arange(len(order))
+    return distinct[order], number[which.reshape(-1)]
 
 
 def _holders(

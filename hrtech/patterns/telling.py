@@ -244,13 +244,14 @@ def at_once(patterns: pd.DataFrame, periods: pd.Series) -> pd.DataFrame:
         periods: Labels of all periods in order.
 
     Returns:
-        `pattern_id, other_id, attributes, direction, first, last, ratio, shared_attributes`, one row a pair, both ways.
+        `pattern_id, other_id, attributes, direction, first, last, ratio, shared_attributes`: for each leader of which
+        facts are stated, every other.
     """
     leaders = patterns.loc[~patterns["folded"].astype(bool)] if "folded" in patterns else patterns
     places = {str(label): at for at, label in enumerate(periods)}
     listed = rows(leaders)
     found = []
-    for one in listed:
+    for one in listed[:MOST_TOLD]:
         for other in listed:
             if one is other or not _overlap(one, other, places):
                 continue

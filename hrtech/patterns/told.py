@@ -265,7 +265,9 @@ def by_period(told: pd.DataFrame) -> pd.DataFrame:
     Args:
         told: `TIMELINE_COLUMNS`.
     """
-    long = told.assign(period=told["periods"].str.split("; "), size=[len(text.split("; ")) for text in told["periods"]])
+    long = told.assign(
+        period=told["periods"].str.split("; "), size=[len(text.split("; ")) for text in told["periods"]]
+    )
     for name in ("observed", "expected", "low", "high"):
         long[name] = long[name].astype("Float64") / long["size"]
     kept = ["pattern_id", "period", "observed", "expected", "low", "high", "in_window"]

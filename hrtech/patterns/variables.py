@@ -69,6 +69,7 @@ class Variables:
 
     @cached_property
     def bit_of_row(self) -> NDArray[np.int64]:
+        """Bit of each record in bit vectors."""
         shift = self.word_start[:-1] * ROWS_PER_WORD - self.row_start[:-1]
         return np.arange(len(self.period)) + shift[self.period]
 
@@ -232,8 +233,8 @@ def _banded(column: pd.Series, name: str, edges: tuple[float, ...]) -> pd.Series
     )
     if len(wrong):
         raise PatternsError(
-            f"{len(wrong):,} cells of column '{name}' are no numbers, the first in row {wrong[0] + 1}. Mend them, or do "
-            "not band the column [setting: bands]"
+            f"{len(wrong):,} cells of column '{name}' are no numbers, the first in row {wrong[0] + 1}. Mend them, or "
+            "do not band the column [setting: bands]"
         )
     told = [f"{e:g}" for e in edges]
     names = [f"<{told[0]}", *(f"{a}–<{b}" for a, b in pairwise(told)), f"≥{told[-1]}"]
