@@ -11,7 +11,7 @@ from hrtech.facts import Fact, facts_from_frame, facts_to_frame, report_to_frame
 from hrtech.patterns.planted import compare_with_planted
 from hrtech.patterns.report import pattern_report, planted_told
 from hrtech.patterns.telling import pattern_facts, search_facts
-from hrtech.patterns.told import MECHANISM, tell_patterns, told_facts
+from hrtech.patterns.told import MECHANISM, by_period, tell_patterns, told_facts
 from hrtech.tables import table_to_bytes
 
 if TYPE_CHECKING:
@@ -114,8 +114,9 @@ def _report(assets: StudyAssets, study: "CasePatterns", promise: str, nouns: tup
             facts_from_frame(facts),
             promise=promise,
             patterns=patterns,
-            timeline=timeline,
+            timeline=by_period(timeline) if "periods" in timeline else timeline,
             sources=nouns,
+            blocks="periods" in timeline,
             truth=told,
             truth_asset=study.truth or "",
         )
