@@ -167,6 +167,8 @@ def _confounder(columns: Mapping[str, ReleaseColumn], one: Confounder) -> tuple[
         )
     values = column.attributes if isinstance(one, str) else one[1]
     attributes = [_held(columns, (name, str(value)), "confounders") for value in values]
+    if len(set(attributes)) < len(attributes):
+        raise EffectError(f"A value of '{name}' is named twice. Name it once [setting: confounders]")
     if isinstance(one, str) and len(attributes) == 1:
         return _yes_no(columns, attributes[0], "confounders")
     return tuple(Level(value, ((column_name, value),)) for column_name, value in attributes)

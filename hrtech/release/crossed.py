@@ -109,13 +109,15 @@ def _check(measured: Measured, factors: Sequence[Sequence[Level]]) -> None:
     number = {attribute: place for place, attribute in enumerate(layout.attributes)}
     taken: dict[int, str] = {}
     for levels in factors:
-        for place in {int(layout.group_of[number[a]]) for level in levels for a in level.attributes}:
-            if place in taken:
+        held = [attribute for level in levels for attribute in level.attributes]
+        words = f"{held[0][0]}: {' or '.join(value for _, value in held)}" if held else levels[0].name
+        for group in {int(layout.group_of[number[attribute]]) for attribute in held}:
+            if group in taken:
                 raise ReleaseError(
-                    f"'{levels[0].name}' and '{taken[place]}' are of one column, or of columns that refine each other: "
-                    "a person holds one of them, so that they cannot be crossed"
+                    f"'{taken[group]}' and '{words}' are of one column, or of columns that refine each other: a person "
+                    "holds one of them, so that they cannot be crossed. Ask about another column [setting: confounders]"
                 )
-            taken[place] = levels[0].name
+            taken[group] = words
 
 
 def _linear(measured: Measured, cell: Sequence[Level]) -> Iterator[tuple[tuple[int, ...], float]]:

@@ -115,7 +115,7 @@ def test_intervals_cover_with_sampling_and_noise_together():
     layout, held = Layout(SCHEMA, 4), held_by(world)
     covered, estimates, errors = 0, [], []
     for _ in range(120):
-        measured = measured_of(layout, held[rng.integers(0, len(held), 2500)], rng, 12.0)
+        measured = measured_of(layout, held[rng.integers(0, len(held), 2500)], rng, 8.0)
         found = measure(released_effect(measured, QUESTION), "risk_difference")
         covered += found["low"] < with_ - without < found["high"]
         estimates.append(found["estimate"])
@@ -176,6 +176,8 @@ def test_what_bounding_took_away_is_put_back():
         ({"confounders": ("work",)}, "of one column"),
         ({"confounders": ("colour",)}, "no column 'colour'"),
         ({"confounders": (("group", ("g9",)),)}, "no value 'g9'"),
+        ({"confounders": (("group", ("g0", "g0")),)}, "named twice"),
+        ({"outcome": ("work", "home")}, "'work: home or farm' and 'work: farm or home' are of one column"),
         ({"outcome": ("means", "gold")}, "no value 'gold'"),
         ({"exposure": ("means", "hunger")}, r"are in: g2 \(exposed\)"),
     ],
