@@ -66,15 +66,17 @@ class Figures:
 class Reader:
     """Somebody who has everything that is published, and asks about sums of cells.
 
-    Every whole table that agrees with what is published is kept as a witness: what two of them say differently, the
-    reader cannot know. A table stays possible when more is withheld, so that most sums need no programme of their own.
+    Every table that agrees with what is published is kept as a witness: what two of them say differently, the reader
+    cannot know. A table stays possible when more is withheld, so that most sums need no programme of their own.
 
     Attributes:
         figures: The counts.
         published: Which of them are.
         sums: Rows and secrets, one after the other.
-        low: Least value of each sum in a possible table that was found.
+        low: Least value of each sum in a possible table of whole numbers that was found.
         high: Its greatest.
+        loose_low: Least value in a possible table of any numbers that was found.
+        loose_high: Its greatest.
     """
 
     def __init__(self, figures: Figures, published: np.ndarray) -> None:
@@ -83,14 +85,11 @@ class Reader:
 
         self.figures, self.published = figures, published.copy()
         self.sums = vstack([figures.rows, figures.secrets], format="csr")
-        self.low = self.high = np.asarray(self.sums @ figures.cells, dtype=float)
+        self.low = self.high = self.loose_low = self.loose_high = np.asarray(
+            self.sums @ figures.cells, dtype=float
+        )
         self.solver = highspy.Highs()
-        for option, value in (
-            ("output_flag", False),
-            ("threads", 1),
-            ("presolve", "off"),
-            ("time_limit", _SECONDS),
-        ):
+        for option, value in (("output_flag", False), ("threads", 1), ("presolve", "off")):
             self.solver.setOptionValue(option, value)
         model = highspy.HighsLp()
         model.num_col_, model.num_row_ = len(figures.cells), figures.rows.shape[0]
@@ -112,25 +111,39 @@ class Reader:
         self.solver.changeRowBounds(row, 1.0, self.infinite)
 
     def ask(self, at: int) -> np.ndarray:
-        """Find the least and the most of a sum in whole numbers, and keep them as `low` and `high`.
+        """Find the least and the most of a sum in any numbers, and keep them as `loose_low` and `loose_high`.
 
         Returns:
             Published rows that hold the sum where it is.
         """
-        cells = self.sums.indices[self.sums.indptr[at] : self.sums.indptr[at + 1]]
         held = np.zeros(len(self.published), bool)
         for sign in (1.0, -1.0):
-            found, duals = self._least(cells, sign)
+            found, duals = self._least(self._cells(at), sign)
             if found is None:
-                self.high = self.high.copy()
-                self.high[at] = np.inf
+                self.loose_high = self.loose_high.copy()
+                self.loose_high[at] = np.inf
                 continue
             held |= np.abs(duals) > 1e-9
-            if np.abs(found - np.round(found)).max(initial=0) > _WHOLE:
-                found = self._least_whole(cells, sign)
-            told = self.sums @ np.round(found)
-            self.low, self.high = np.minimum(self.low, told), np.maximum(self.high, told)
+            self._keep(found)
         return np.flatnonzero(held & self.published)
+
+    def ask_whole(self, at: int, width: float) -> None:
+        """Find values of a sum in whole numbers, as `low` and `high`, until they are so far apart or at their ends."""
+        upwards = self.loose_high[at] - self.high[at] >= self.low[at] - self.loose_low[at]
+        for sign in (-1.0, 1.0) if upwards else (1.0, -1.0):
+            if self.high[at] - self.low[at] < width - _WHOLE:
+                self._keep(self._least_whole(self._cells(at), sign))
+
+    def _cells(self, at: int) -> np.ndarray:
+        return np.asarray(self.sums.indices[self.sums.indptr[at] : self.sums.indptr[at + 1]])
+
+    def _keep(self, cells: np.ndarray) -> None:
+        """Keep a possible table as a witness."""
+        told = np.asarray(self.sums @ cells)
+        self.loose_low, self.loose_high = np.minimum(self.loose_low, told), np.maximum(self.loose_high, told)
+        if np.abs(cells - np.round(cells)).max(initial=0) <= _WHOLE:
+            told = np.round(told)
+            self.low, self.high = np.minimum(self.low, told), np.maximum(self.high, told)
 
     def _least(self, secret: np.ndarray, sign: float) -> tuple[np.ndarray | None, np.ndarray]:
         import highspy
@@ -149,7 +162,7 @@ class Reader:
 
     def _least_whole(self, secret: np.ndarray, sign: float) -> np.ndarray:
         """Whole cells with the least sum. Where time runs out, the best found: the range is at least as wide."""
-        from scipy.optimize import LinearConstraint, milp
+        from scipy.optimize import Bounds, LinearConstraint, milp
 
         goal = np.zeros(len(self.figures.cells))
         goal[secret] = sign
@@ -158,6 +171,11 @@ class Reader:
             self.figures.rows, np.where(self.published, values, 1.0), np.where(self.published, values, np.inf)
         )
         found = milp(
-            goal, integrality=np.ones(len(goal)), constraints=bounds, options={"time_limit": _SECONDS}
+            goal,
+            integrality=np.ones(len(goal)),
+            # a sum without an end is asked no further than far
+            bounds=Bounds(0, 10.0 * (1 + self.figures.cells.max())),
+            constraints=bounds,
+            options={"time_limit": _SECONDS},
         )
         return np.asarray(self.figures.cells if found.x is None else np.round(found.x))

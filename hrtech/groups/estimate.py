@@ -7,6 +7,7 @@ Data Analysis 53). Means: the delta method with Satterthwaite's degrees of freed
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import cache
 
 import numpy as np
 import pandas as pd
@@ -44,7 +45,7 @@ class Estimates:
         below: Exposure or records that they are divided by.
         effect: Design effect; 1 without clusters and weights.
         reason: Why there is no estimate; empty where there is one.
-        limits: Gives the limits at a level.
+        limits: Gives the limits at a level; remembers them.
         shown: Limits at the question's level.
         exact: Test that is exact for these figures, if one is.
     """
@@ -59,6 +60,9 @@ class Estimates:
     limits: Callable[[float], Limits]
     shown: Limits
     exact: str | None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "limits", cache(self.limits))
 
 
 def estimate_all(

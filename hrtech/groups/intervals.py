@@ -14,7 +14,7 @@ from collections.abc import Callable
 import numpy as np
 
 Floats = np.ndarray
-_STEPS = 60
+_STEPS = 45
 
 
 def share_limits(held: Floats, known: Floats, confidence: float) -> tuple[Floats, Floats]:

@@ -38,23 +38,21 @@ def protect(figures: Figures, minimum: int) -> Protected:
     merged = figures.merged()
     values = merged.values
     reader = Reader(merged, ~(merged.forbidden | ((values > 0) & (values < minimum))))
-    needed = _needed(merged, minimum)
-    while len(narrow := _narrow(reader, needed)):
-        before = reader.published.sum()
-        for at in narrow:
-            _free(reader, int(at), needed)
-        if reader.published.sum() == before:
-            break  # what is left cannot be widened: nothing that is above 0 is published
-    return Protected(reader.published, audit(figures, reader.published, minimum))
+    needed = np.concatenate([np.full(len(values), minimum - 1.0), merged.width])
+    for whole in (False, True):
+        while len(narrow := _narrow(reader, needed, whole)):
+            before = reader.published.sum()
+            for at in narrow:
+                _free(reader, int(at), needed, whole)
+            if reader.published.sum() == before:
+                break  # what is left cannot be widened: nothing that is above 0 is published
+    return Protected(reader.published, _ranges(reader))
 
 
-def audit(figures: Figures, published: np.ndarray, minimum: int) -> pd.DataFrame:
-    """Show for each withheld count and each secret two values that a reader cannot exclude, as far apart as asked."""
-    merged = figures.merged()
-    reader = Reader(merged, published)
-    _narrow(reader, _needed(merged, minimum))
-    count = len(published)
-    asked = np.concatenate([np.flatnonzero(~published), np.arange(count, len(reader.low))])
+def _ranges(reader: Reader) -> pd.DataFrame:
+    """Two values of each withheld count and each secret that a reader cannot exclude."""
+    count = len(reader.published)
+    asked = np.concatenate([np.flatnonzero(~reader.published), np.arange(count, len(reader.low))])
     return pd.DataFrame(
         {
             "kind": np.where(asked < count, "count", "secret"),
@@ -65,32 +63,35 @@ def audit(figures: Figures, published: np.ndarray, minimum: int) -> pd.DataFrame
     )
 
 
-def _needed(figures: Figures, minimum: int) -> np.ndarray:
-    """How wide the range of each sum has to be: the minimum cell's number of values, or a secret's own width."""
-    return np.concatenate([np.full(len(figures.worth), minimum - 1.0), figures.width])
-
-
-def _is_narrow(reader: Reader, needed: np.ndarray) -> np.ndarray:
+def _is_narrow(reader: Reader, needed: np.ndarray, whole: bool) -> np.ndarray:
     """Withheld counts and secrets whose range, as far as it is known, is not as wide as needed."""
     secret = np.concatenate([~reader.published, np.ones(len(reader.low) - len(reader.published), bool)])
-    return secret & (reader.high - reader.low < needed - 1e-6)
+    width = reader.high - reader.low if whole else reader.loose_high - reader.loose_low
+    return secret & (width < needed - 1e-6)
 
 
-def _narrow(reader: Reader, needed: np.ndarray) -> np.ndarray:
+def _narrow(reader: Reader, needed: np.ndarray, whole: bool) -> np.ndarray:
     """Sums that a reader narrows down too far, with every range asked for where it is not known to be wide."""
-    for at in np.flatnonzero(_is_narrow(reader, needed)):
-        if _is_narrow(reader, needed)[at]:
-            reader.ask(int(at))
-    return np.flatnonzero(_is_narrow(reader, needed))
+    for at in np.flatnonzero(_is_narrow(reader, needed, whole)):
+        if _is_narrow(reader, needed, whole)[at]:
+            _ask(reader, int(at), needed, whole)
+    return np.flatnonzero(_is_narrow(reader, needed, whole))
 
 
-def _free(reader: Reader, at: int, needed: np.ndarray) -> None:
+def _ask(reader: Reader, at: int, needed: np.ndarray, whole: bool) -> np.ndarray:
+    holders = reader.ask(at)
+    if whole:
+        reader.ask_whole(at, float(needed[at]))
+    return holders
+
+
+def _free(reader: Reader, at: int, needed: np.ndarray, whole: bool) -> None:
     """Withhold the cheapest count that holds a sum, unless what went before has freed it."""
-    if not _is_narrow(reader, needed)[at]:
+    if not _is_narrow(reader, needed, whole)[at]:
         return
     values = reader.figures.values
-    holders = reader.ask(at)
-    if not _is_narrow(reader, needed)[at]:
+    holders = _ask(reader, at, needed, whole)
+    if not _is_narrow(reader, needed, whole)[at]:
         return
     holders = holders[values[holders] > 0]
     if not len(holders):  # held by whole numbers alone: any row that shares a cell with it, or else any row

@@ -290,7 +290,9 @@ def _strata(
                 f"'{name}' holds several values a record. Standardise for columns with one [setting: standardise]"
             )
     named = kept[names].map(lambda cell: _values_of(cell)[0], na_action="ignore")
-    keys = [None if any(pd.isna(v) for v in row) else row for row in named.itertuples(index=False, name=None)]
+    whole = named.notna().all(axis=1)
+    rows = zip(named.itertuples(index=False, name=None), whole, strict=True)
+    keys = [row if there else None for row, there in rows]
     ordered = sorted({key for key in keys if key}, key=lambda key: tuple(natural(value) for value in key))
     if not ordered:
         raise GroupError("No record has all columns to standardise for. Leave one out [setting: standardise]")

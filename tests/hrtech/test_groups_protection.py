@@ -74,15 +74,18 @@ def test_no_withheld_count_of_a_table_with_all_margins_can_be_narrowed_down(shap
 
 
 def test_a_range_is_what_whole_tables_allow():
-    # x + y + z over pairs: 2x + 2y + 2z is even, so that whole numbers know more than broken ones
+    # x + y = 6, y + z = 8 and x + z = 8 leave no choice; without the last, z is open
     rows = np.array([[1.0, 1, 0], [0, 1, 1], [1, 0, 1], [0, 0, 1]])
-    reader = Reader(figures(np.array([4, 6, 20]), rows), np.array([True, False, False, False]))
+    cells = np.array([3, 3, 5])
+    reader = Reader(figures(cells, rows), np.array([True, True, True, False]))
     reader.ask(3)
-    assert reader.low[3] == 1 and reader.high[3] == np.inf
-    both = np.array([True, True, False, False])
-    reader = Reader(figures(np.array([4, 6, 20]), rows), both)
-    reader.ask(3)
-    assert (reader.low[3], reader.high[3]) == (16, 26)
+    reader.ask_whole(3, 9.0)
+    assert (reader.low[3], reader.high[3]) == (5, 5)
+    reader.withhold(2)
+    assert set(reader.ask(3)) <= {0, 1}
+    reader.ask_whole(3, 9.0)
+    assert (reader.loose_low[3], reader.loose_high[3]) == (2, 8)
+    assert (reader.low[3], reader.high[3]) == (2, 8)
 
 
 def sparse(seed, groups=6, years=3, mean=25):
