@@ -27,6 +27,23 @@ DISCLOSE = {"population": "people", "purpose": "Tell what is changing", "approve
 SEARCH = {"time": "seen_on", "max_length": 2, "windows": [1, 2], "draws": 100}
 
 
+QUARTERS = tuple(f"{year}-Q{quarter}" for year in (2022, 2023) for quarter in (1, 2, 3, 4))
+RELEASE = {
+    "population": "people",
+    "purpose": "Show what is changing",
+    "epsilon": 6.0,
+    "delta": 1e-6,
+    "source": {
+        "path": "cases.csv",
+        "columns": [
+            {"name": "quarter", "role": "category", "values": list(QUARTERS)},
+            {"name": "form", "role": "category", "values": ["labour", "sexual", "domestic"]},
+            {"name": "region", "role": "category", "values": ["north", "south", "east"]},
+        ],
+    },
+}
+
+
 def cases(seed: int = 5, rows: int = 1800, risen: int = 45, month: str = "2024-09") -> pd.DataFrame:
     """Cases without any change, and many of one kind in one month."""
     rng = np.random.default_rng(seed)
@@ -242,7 +259,9 @@ def test_planted_patterns_are_compared_with_what_was_found(project, home):
         disclose=DISCLOSE,
     )
     asked = ("records", "patterns", "findings", "planted", "facts", "report")
-    result = project.run("world/complaints", "world/truth_patterns", *(f"complaints/{noun}" for noun in asked))
+    result = project.run(
+        "world/complaints", "world/truth_patterns", *(f"complaints/{noun}" for noun in asked)
+    )
     assert result.success, failures(result)
     planted = read_table(home, "restricted", ("complaints", "planted"))
     truth = read_table(home, "public", ("world", "truth_patterns"))
@@ -253,6 +272,46 @@ def test_planted_patterns_are_compared_with_what_was_found(project, home):
     assert facts["complaints/planted"] == (truth["kind"] == "emerging").sum()
     assert facts["complaints/planted_found"] == len(exact) >= 1
     assert facts["complaints/decoys_reported"] == 0
+
+
+def test_a_private_release_is_searched_and_told_without_a_barrier(project, home):
+    rng = np.random.default_rng(3)
+    rows = 5000
+    frame = pd.DataFrame(
+        {
+            "quarter": rng.choice(QUARTERS, rows),
+            "form": rng.choice(["labour", "sexual", "domestic"], rows),
+            "region": rng.choice(["north", "south", "east"], rows),
+        }
+    )
+    risen = (frame["quarter"] == "2023-Q3") & (rng.random(rows) < 0.5)
+    frame.loc[risen, ["form", "region"]] = ["domestic", "east"]
+    path = project.file("cases.csv", frame.to_csv(index=False))
+    source = RELEASE["source"] | {"path": str(path)}
+    project.study("cases", "CaseRelease", **(RELEASE | {"source": source, "synthetic_records": False}))
+    project.study(
+        "changes", "CasePatterns", aggregates="cases/aggregates", time="quarter", max_length=2, windows=[1, 2]
+    )
+    project.study("site", "EvidenceSite", summary="What is changing.", studies=["changes"])
+    asked = ("cases/records", "cases/people", "cases/aggregates", "changes", "site/candidate")
+    result = project.run(*asked)
+    assert result.success, failures(result)
+    patterns = read_table(home, "released", ("changes", "patterns"))
+    found = patterns.loc[~patterns["folded"].astype(bool)].reset_index(drop=True)
+    assert found.loc[0, "attributes"] == "form:domestic;region:east"
+    assert (found.loc[0, "first"], found.loc[0, "last"]) == ("2023-Q3", "2023-Q3")
+    held = (frame["form"] == "domestic") & (frame["region"] == "east") & (frame["quarter"] == "2023-Q3")
+    assert abs(found.loc[0, "observed"] - held.sum()) < 60
+    facts = read_table(home, "released", ("changes", "facts")).set_index("fact_id")
+    key = found.loc[0, "pattern_id"].lower()
+    assert facts.loc[f"changes/observed.{key}", "value"] == found.loc[0, "observed"]
+    periods = read_table(home, "released", ("changes", "periods"))
+    assert list(periods["period"]) == list(QUARTERS)
+    assert abs(periods["records"].sum() - rows) < 300
+    site = read_table(home, "released", ("site", "candidate")).set_index("path")["content"]
+    assert "Form domestic and region east" in bytes(site["studies/changes.html"]).decode()
+    page = read_table(home, "restricted", ("changes", "casework")).set_index("path")["content"]
+    assert "The life of each pattern" in bytes(page["index.html"]).decode()
 
 
 def test_a_draft_names_the_time_and_loads(project):
@@ -275,18 +334,3 @@ def test_the_examples_of_the_documentation_load(project):
         project.study(f"example_{place}", "CasePatterns", **yaml.safe_load(block)["attributes"])
     project.study("example_cases", "CaseRelease", **RELEASE)
     project.load()
-
-
-RELEASE = {
-    "population": "people",
-    "purpose": "Show what is changing",
-    "epsilon": 4.0,
-    "delta": 1e-6,
-    "source": {
-        "path": "cases.csv",
-        "columns": [
-            {"name": "half_year", "role": "category", "values": ["2022-H1", "2022-H2"]},
-            {"name": "form", "role": "category", "values": ["labour", "sexual"]},
-        ],
-    },
-}
