@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from hrtech.patterns.cube import Block, Exposures
 from hrtech.patterns.declared import PatternSettings
+from hrtech.patterns.dispersion import Dispersion, Spread
 from hrtech.patterns.periods import Periods
 from hrtech.patterns.thresholds import tarone
 
@@ -93,6 +94,7 @@ class Scanned:
         levels: What was tested, by length.
         left_out: Chance, under season alone, that a window that is not among the candidates passes the first stage.
         cells: Counts made.
+        dispersion: Of all combinations.
     """
 
     candidates: Candidates
@@ -100,6 +102,7 @@ class Scanned:
     levels: dict[int, Level]
     left_out: float
     cells: int
+    dispersion: Dispersion
 
 
 def scan_blocks(
@@ -115,7 +118,8 @@ def scan_blocks(
     """
     from hrtech.patterns.scan_loops import scan
 
-    kept, table, cells = _first_pass(blocks)
+    spread = Spread(len(exposures.variables.items)) if settings.dispersion == "automatic" else None
+    kept, table, cells = _first_pass(blocks, exposures, spread)
     known = (
         np.array(exposures.tables) if exposures.tables else np.zeros((1, len(periods.labels)), dtype=np.int64)
     )
@@ -128,6 +132,7 @@ def scan_blocks(
     log_p = np.array(
         [np.log(levels[k].threshold) if k in levels else 0.0 for k in range(settings.max_length + 1)]
     )
+    dispersion = Dispersion(np.zeros(1), np.ones(1)) if spread is None else spread.estimate()
     parts, left_out = [], 0.0
     caches: dict[tuple[int, float], NDArray[np.int32]] = {}
     out, tails = np.empty((_ROOM, 7), dtype=np.int64), np.empty((_ROOM, 2))
@@ -156,7 +161,9 @@ def scan_blocks(
         left_out += small
         if found:
             parts.append(_gathered(block, out[:found], tails[:found]))
-    return Scanned(_joined(parts, len(periods.labels), settings.max_length), known, levels, left_out, cells)
+    return Scanned(
+        _joined(parts, len(periods.labels), settings.max_length), known, levels, left_out, cells, dispersion
+    )
 
 
 def first_stage(settings: PatternSettings, periods: Periods) -> float:
@@ -164,13 +171,17 @@ def first_stage(settings: PatternSettings, periods: Periods) -> float:
     return settings.strict * (_FIRST_STAGE if periods.cycles > 1 else 1.0)
 
 
-def _first_pass(blocks: Callable[[], Iterable[Block]]) -> tuple[list[Block] | None, NDArray[np.int64], int]:
+def _first_pass(
+    blocks: Callable[[], Iterable[Block]], exposures: Exposures, spread: Spread | None
+) -> tuple[list[Block] | None, NDArray[np.int64], int]:
     """The blocks where they can be kept, a table of their totals, and how many counts they hold."""
     kept: list[Block] | None = []
     tables, cells = [np.zeros((0, 4), dtype=np.int64)], 0
     for block in blocks():
         cells += block.counts.size
         tables.append(_totals(block))
+        if spread is not None:
+            spread.add(block.counts, np.array(exposures.tables)[block.exposure])
         if kept is not None:
             kept.append(block)
             if cells > _KEPT:

@@ -2,6 +2,7 @@
 
 import hashlib
 import time
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -9,11 +10,12 @@ from numpy.typing import NDArray
 
 from hrtech.patterns.cube import Exposures, blocks
 from hrtech.patterns.declared import Patterns, PatternsError, PatternSettings, Search
+from hrtech.patterns.dispersion import dispersed_tails
 from hrtech.patterns.families import Claims, Families, Records, fold
 from hrtech.patterns.periods import Periods, read_periods
 from hrtech.patterns.results import Findings, tables
 from hrtech.patterns.scan import Candidates, Scanned, first_stage, scan_blocks
-from hrtech.patterns.season import SeasonTest, test_season
+from hrtech.patterns.season import SeasonTest, exposures_of, test_season
 from hrtech.patterns.variables import Variables, read_variables
 
 #: Log of the p, given the leaders, at which a pattern is more than its family.
@@ -50,7 +52,7 @@ def find_patterns(frame: pd.DataFrame, settings: PatternSettings) -> Patterns:
     search = Search(
         len(variables.period), periods.labels, variables.columns,
         sum(level.combinations for level in scanned.levels.values()),
-        sum(level.hypotheses for level in scanned.levels.values()), scanned.cells, periods.cycle, periods.cycles, 1.0,
+        sum(level.hypotheses for level in scanned.levels.values()), scanned.cells, periods.cycle, periods.cycles, scanned.dispersion.typical,
         time.perf_counter() - start,
     )  # fmt: skip
     return tables([strict], scanned, variables, periods, settings, search)
@@ -61,6 +63,7 @@ def find_strict(
 ) -> Findings:
     """The strict tier: both stages, then families."""
     candidates = scanned.candidates.some(_canonical(scanned.candidates, variables))
+    candidates = replace(candidates, log_p=_log_p(candidates, scanned, periods))
     log_threshold = np.log(np.array([scanned.levels[k].threshold for k in candidates.length.tolist()]))
     passed = candidates.log_p <= log_threshold
     records = Records(variables)
@@ -113,6 +116,17 @@ def _season(
         settings.draws,
         rng,
     )
+
+
+def _log_p(candidates: Candidates, scanned: Scanned, periods: Periods) -> NDArray[np.float64]:
+    """Log tails with what the records spread beyond chance."""
+    if scanned.dispersion.none:
+        return candidates.log_p
+    n, k, window, _ = exposures_of(candidates, scanned.known, periods)
+    held = (scanned.known[candidates.exposure] > 0).sum(axis=1)
+    by = scanned.dispersion.at(k / held)
+    tails = dispersed_tails(candidates.observed, n, k, window, candidates.sign, by)
+    return np.maximum(candidates.log_p, tails)
 
 
 def windows_of(candidates: Candidates) -> NDArray[np.bool_]:
