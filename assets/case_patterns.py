@@ -69,15 +69,11 @@ class CasePatterns(Study, Searched):
         if self.source is not None:
             self._check_source(self.source)
         else:
-            for setting, given in (
-                ("stable", self.stable),
-                ("watch", self.watch),
-                ("disclose", self.disclose),
-            ):
-                if given:
+            for setting in ("stable", "watch", "disclose", "subject_id", "blank_means_no", "unknown"):
+                if getattr(self, setting):
                     raise PatternsError(
-                        f"{setting} needs records; aggregates of a release have none, and are released already. Leave "
-                        f"it out [setting: {setting}]"
+                        f"{setting} needs records. Aggregates are released already, and what their columns mean was "
+                        f"said there. Leave it out [setting: {setting}]"
                     )
         self.settings()
         return self

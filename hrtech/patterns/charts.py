@@ -10,10 +10,13 @@ from hrtech.counts import parse_attributes
 from hrtech.facts import Chart, Fact
 from hrtech.facts.frames import rows
 from hrtech.pages import charts, pattern_charts
-from hrtech.patterns.words import in_words, short, window_words
+from hrtech.patterns.words import in_words, short_words, window_words
 
 _MOST_LIVES: Final = 24
 _MOST_ATTRIBUTES: Final = 18
+#: Ends of the scale of ratios; what lies beyond is drawn there.
+_LEAST: Final = 0.01
+_MOST: Final = 100.0
 
 
 def timeline_chart(
@@ -101,7 +104,7 @@ def lives_chart(study: str, patterns: pd.DataFrame, timeline: pd.DataFrame, *, s
 def distinct_labels(patterns: pd.DataFrame) -> dict[str, str]:
     """Short words for each pattern, made longer by the window where two would be the same."""
     listed = rows(patterns)
-    plain = [short(row["attributes"]) for row in listed]
+    plain = short_words([row["attributes"] for row in listed])
     return {
         row["pattern_id"]: words
         if plain.count(words) == 1
@@ -112,7 +115,8 @@ def distinct_labels(patterns: pd.DataFrame) -> dict[str, str]:
 
 def ratios_chart(facts: Sequence[Fact], labels: dict[str, str]) -> Chart | None:
     """Rate ratios with their intervals; None where no pattern has one."""
-    shown = [fact for fact in facts if "/ratio." in fact.fact_id and fact.row_key in labels][:_MOST_LIVES]
+    stated = [fact for fact in facts if "/ratio." in fact.fact_id and fact.row_key in labels]
+    shown = [fact for fact in stated if fact.value > 0][:_MOST_LIVES]
     if not shown:
         return None
     data = [
@@ -135,13 +139,17 @@ def ratios_chart(facts: Sequence[Fact], labels: dict[str, str]) -> Chart | None:
         estimate_title="share in the window / share in other periods",
         number_format=",.3~r",
     )
+    drawn = [end for fact in shown for end in (fact.value, fact.low, fact.high) if end]
+    scale = {"type": "log", "domain": [max(min(drawn), _LEAST), min(max(*drawn, 1.0), _MOST)], "clamp": True}
     for layer in spec["layer"]:
+        layer["encoding"]["x"]["scale"] = scale
         if "y" in layer["encoding"]:
             layer["encoding"]["y"]["axis"] = {"labelLimit": pattern_charts.WIDE}
     return Chart(
         "How much each share changed",
         spec,
-        "Share of the records in the window over the share in other periods, with its interval; 1 is no change.",
+        "Share of the records in the window over the share in other periods, with its interval, on a scale of "
+        "factors; 1 is no change.",
         fact_ids=tuple(fact.fact_id for fact in shown),
     )
 

@@ -46,7 +46,7 @@ def compare_with_planted(
     places = {label: at for at, label in enumerate(order)}
     found = [
         (
-            row["attributes"],
+            row["attributes"] or "",
             row["kind"],
             *span,
             row["expected"],

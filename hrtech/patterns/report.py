@@ -16,7 +16,7 @@ from hrtech.patterns.charts import (
     together_chart,
 )
 from hrtech.patterns.planted import REAL
-from hrtech.patterns.words import in_words, key_of, short, window_words
+from hrtech.patterns.words import in_words, key_of, short_words, window_words
 
 MOST_SHOWN: Final = 12
 _MOST_ROWS: Final = 80
@@ -137,7 +137,7 @@ def overview(study: str, patterns: pd.DataFrame, source: str, links: Sequence[st
     listed = rows(patterns)
     shown = pd.DataFrame(
         {
-            "pattern": [short(row["attributes"]) for row in listed],
+            "pattern": short_words([row["attributes"] for row in listed]),
             "change": patterns["direction"].to_list(),
             "when": [
                 row["first"] if row["first"] == row["last"] else f"{row['first']} to {row['last']}"

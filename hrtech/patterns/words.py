@@ -1,11 +1,12 @@
 """Patterns in words: how their attributes, windows and directions are said to a reader."""
 
+from collections.abc import Sequence
 from typing import Final
 
 from hrtech.counts import parse_attributes
 
-#: What is said of a direction: a verb for the share, and a word for the pattern.
-RISING: Final = {"emerging": "rose", "fading": "fell", "new": "appeared"}
+_TELLING: Final = 3
+_BARE: Final = frozenset({"true", "false", "none", "unknown", "other"})
 
 
 def in_words(attributes: str) -> str:
@@ -14,9 +15,22 @@ def in_words(attributes: str) -> str:
     return said[0] if len(said) == 1 else f"{', '.join(said[:-1])} and {said[-1]}"
 
 
-def short(attributes: str) -> str:
-    """Say the values alone, for the labels of charts: *Walk-in + Female*."""
-    return " + ".join(value for _, value in parse_attributes(attributes))
+def short_words(texts: Sequence[str]) -> list[str]:
+    """Say combinations briefly, for tables and the labels of charts: *Walk-in + gender F*.
+
+    A value stands alone where it says enough: it is longer than three letters, no yes or no, and the same value of no
+    other column occurs beside it.
+    """
+    parsed = [parse_attributes(text) for text in texts]
+    columns: dict[str, set[str]] = {}
+    for column, value in (item for items in parsed for item in items):
+        columns.setdefault(value, set()).add(column)
+
+    def one(column: str, value: str) -> str:
+        alone = len(value) > _TELLING and value.lower() not in _BARE and len(columns[value]) == 1
+        return value if alone else f"{column.replace('_', ' ')} {value}"
+
+    return [" + ".join(one(*item) for item in items) for items in parsed]
 
 
 def key_of(pattern_id: str) -> str:
