@@ -9,8 +9,10 @@ import io
 import json
 import os
 import resource
+import sys
 import tempfile
 import time
+import types
 import warnings
 from pathlib import Path
 
@@ -22,6 +24,9 @@ parser.add_argument("--renamed", action="store_true")
 options = parser.parse_args()
 path = options.csv.resolve()
 os.chdir(tempfile.mkdtemp())  # the package makes a cache folder where it is imported
+
+# imported for embeddings, which are not used here
+sys.modules["sentence_transformers"] = types.SimpleNamespace(SentenceTransformer=None)
 
 import pandas as pd  # noqa: E402
 from intelligence_toolkit.detect_case_patterns.api import DetectCasePatterns  # noqa: E402

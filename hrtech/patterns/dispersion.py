@@ -1,8 +1,8 @@
 """Spread beyond chance: records that come in batches make counts vary more than independent records would.
 
-Estimated from all combinations at once, by how often they occur, as the median of their chi-square over periods: what is
-planted, seasonal or new moves few of them and no median. Tails are then those of counts divided by the dispersion, as
-if each batch were one record.
+Estimated from all combinations at once, by how often they occur, as the median of their chi-square over periods:
+what is planted, seasonal or new moves few of them and no median. Tails are then those of counts divided by the
+dispersion, as if each batch were one record.
 """
 
 from dataclasses import dataclass, field

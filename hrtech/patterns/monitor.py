@@ -1,8 +1,31 @@
-"""Each new period tested as it arrives, with the error rate controlled over the sequence."""
+"""Each new period tested as it arrives, with the error rate controlled over the sequence.
 
+Look i spends strict × 6 / (π i)², which sums to `strict` however long the sequence goes on; only windows that end
+with the new period are tested, so that no window is tested twice. A pattern that was an alert is followed: it lasts
+while its share stays on its side of its history before the alert, and has ended when it no longer does.
+"""
+
+from dataclasses import replace
+
+import numpy as np
 import pandas as pd
+from scipy.stats import hypergeom
 
-from hrtech.patterns.declared import PatternSettings, Watched
+from hrtech.counts import parse_attributes
+from hrtech.patterns.declared import (
+    DECISIONS,
+    LIVES,
+    Patterns,
+    PatternsError,
+    PatternSettings,
+    Watched,
+    table,
+)
+from hrtech.patterns.periods import Periods, read_periods
+from hrtech.patterns.search import search_windows
+
+#: The tail at which a pattern that was an alert is still away from its history.
+_LASTS = 0.05
 
 
 def watch(frame: pd.DataFrame, settings: PatternSettings, period: str, past: pd.DataFrame | None) -> Watched:
@@ -16,6 +39,124 @@ def watch(frame: pd.DataFrame, settings: PatternSettings, period: str, past: pd.
 
     Raises:
         PatternsError: The table cannot be searched, holds too little history, or the period was looked at before
-            and another came after it.
+            or another came after it.
     """
-    raise NotImplementedError
+    before = table(DECISIONS, []) if past is None else past[list(DECISIONS)]
+    periods = read_periods(frame, settings)
+    at = _place(periods, period, before, settings)
+    own = frame[(periods.index >= 0) & (periods.index <= at)].reset_index(drop=True)
+    look = int((before["decision"] == "looked").sum()) + 1
+    alpha = settings.strict * 6 / (np.pi * look) ** 2
+    windows = tuple(w for w in settings.windows if w <= at)
+    if not windows:
+        raise PatternsError(
+            f"Period {period} has {at} periods of history, which is too little for windows of {settings.windows[0]}. "
+            "Begin to watch later, or use shorter windows [setting: windows]"
+        )
+    found = search_windows(own, replace(settings, strict=alpha, exploratory=0.0, windows=windows), last=True)
+    rows: list[tuple] = [(look, period, alpha, "", "", "", None, None, None, None, None, "looked")]
+    for q in found.leaders.itertuples():
+        rows.append(
+            (look, period, alpha, q.pattern_id, q.attributes, q.direction, q.first, q.observed, q.expected, q.ratio,
+             q.p, "alert")
+        )  # fmt: skip
+    now = {(row[4], row[5] == "fading") for row in rows[1:]}
+    rows += _followed(own, periods, settings, before, now, look, period, alpha)
+    new = table(DECISIONS, rows)
+    decisions = new if not len(before) else pd.concat([before, new], ignore_index=True)
+    spent = float(decisions.loc[decisions["decision"] == "looked", "alpha"].sum())
+    return Watched(found.leaders, _of_alerts(found), decisions, lives(decisions), alpha, spent, found.remarks)
+
+
+def _of_alerts(found: Patterns) -> pd.DataFrame:
+    return found.timeline[found.timeline["pattern_id"].isin(found.leaders["pattern_id"])].reset_index(
+        drop=True
+    )
+
+
+def _place(periods: Periods, period: str, before: pd.DataFrame, settings: PatternSettings) -> int:
+    if period not in periods.labels:
+        raise PatternsError(
+            f"No record lies in period {period} or around it: the table spans {periods.labels[0]} to "
+            f"{periods.labels[-1]}. Name a period that has arrived [setting: {settings.time}]"
+        )
+    at = periods.labels.index(period)
+    looked = before.loc[before["decision"] == "looked", "period"].tolist()
+    if looked and (looked[-1] not in periods.labels or periods.labels.index(looked[-1]) >= at):
+        raise PatternsError(
+            f"Period {looked[-1]} was looked at last, and {period} does not come after it. A period is tested once, in "
+            "order: hand the state of the look before it, or the next period"
+        )
+    return at
+
+
+def _followed(
+    own: pd.DataFrame,
+    periods: Periods,
+    settings: PatternSettings,
+    before: pd.DataFrame,
+    now: set[tuple[str, bool]],
+    look: int,
+    period: str,
+    alpha: float,
+) -> list[tuple]:
+    """What became of patterns that were alerts and are none now: the period's count against that before the alert."""
+    rows = []
+    told = before[before["decision"] == "alert"]
+    ended = set(before.loc[before["decision"] == "ended", "attributes"])
+    for key, group in told.groupby([told["attributes"], told["direction"] == "fading"], sort=True):
+        text, fading = (str(key[0]), bool(key[1])) if isinstance(key, tuple) else (str(key), False)
+        last_alert = int(group["look"].max())
+        over = before[
+            (before["attributes"] == text) & (before["decision"] == "ended") & (before["look"] > last_alert)
+        ]
+        if (text, fading) in now or (text in ended and len(over)):
+            continue
+        begin = periods.labels.index(str(group["first"].iloc[0]))
+        index = read_periods(own, settings).index
+        holds = _holders(own, text)
+        history, arrived = index < begin, index == periods.labels.index(period)
+        n, k, draws = int((history | arrived).sum()), int(holds[history | arrived].sum()), int(arrived.sum())
+        x = int((holds & arrived).sum())
+        p = hypergeom.cdf(x, n, k, draws) if fading else hypergeom.sf(x - 1, n, k, draws)
+        expected = (k - x) / max(n - draws, 1) * draws
+        rows.append(
+            (look, period, alpha, group["pattern_id"].iloc[0], text, group["direction"].iloc[0], period, x, expected,
+             x / expected if expected else np.inf, float(p), "lasting" if p <= _LASTS else "ended")
+        )  # fmt: skip
+    return rows
+
+
+def _holders(frame: pd.DataFrame, text: str) -> np.ndarray:
+    rows = np.ones(len(frame), dtype=bool)
+    for column, value in parse_attributes(text):
+        cells = frame[column]
+        several = cells.map(lambda cell: isinstance(cell, list | np.ndarray)).any()
+        if several:
+            rows &= np.array(
+                [cell is not None and not _blank(cell) and value in list(cell) for cell in cells]
+            )
+        else:
+            rows &= (cells.astype("str") == value).fillna(False).to_numpy(bool)
+    return rows
+
+
+def _blank(cell: object) -> bool:
+    return isinstance(cell, float)
+
+
+def lives(decisions: pd.DataFrame) -> pd.DataFrame:
+    """One row a pattern ever alerted to; columns of `LIVES`."""
+    rows = []
+    about = decisions[decisions["decision"] != "looked"]
+    for (text, fading), group in about.groupby(
+        [about["attributes"], about["direction"] == "fading"], sort=True
+    ):
+        alerts = group[group["decision"] == "alert"]
+        there = group[group["decision"] != "ended"]
+        ratio = group["ratio"].min() if fading else group["ratio"].max()
+        rows.append(
+            (text, alerts["direction"].iloc[0], alerts["period"].iloc[0], there["period"].iloc[-1], len(alerts),
+             group["decision"].iloc[-1], float(ratio))
+        )  # fmt: skip
+    return table(LIVES, rows)

@@ -1,9 +1,9 @@
 """Patterns in what a private release published: its noise is part of every test.
 
-A released count is not the true one: it carries noise of a known standard deviation, and what the release tells beside
-it is an interval. A rise is tested with the lowest noisy count that the interval allows, against the highest total, and
-its tail is that of a binomial count plus normal noise. Combinations that were suppressed count as hypotheses too, so that
-being told because the noise was high is no advantage.
+A released count is not the true one: it carries noise of a known standard deviation, and what the release tells
+beside it is an interval. A rise is tested with the lowest noisy count that the interval allows, against the highest
+total, and its tail is that of a binomial count plus normal noise. Combinations that were suppressed count as hypotheses
+too, so that being told because the noise was high is no advantage.
 """
 
 import time
@@ -33,8 +33,8 @@ _NORMAL_95 = 1.959964
 #: A pattern that is nested in a leader is explained if its own part is no rarer than this.
 _EXPLAINED = 1e-3
 _BLANKS = (
-    "Released aggregates do not say where a column is blank: a column that starts or stops being collected looks like a "
-    "rise or a fall."
+    "Released aggregates do not say where a column is blank: a column that starts or stops being collected looks like "
+    "a rise or a fall."
 )
 
 
@@ -75,8 +75,9 @@ def find_released_patterns(aggregates: pd.DataFrame, settings: PatternSettings) 
     """Find patterns in released aggregates that hold the time column among their attributes.
 
     Args:
-        aggregates: `length`, `attributes` (canonical text), `count`, `low`, `high` (95 % interval), `sd` (of the noise of
-            the measured count), as a release publishes them. A pattern of length k needs aggregates of length k + 1.
+        aggregates: `length`, `attributes` (canonical text), `count`, `low`, `high` (95 % interval), `sd` (of the
+            noise of the measured count), as a release publishes them. A pattern of length k needs aggregates of
+            length k + 1.
         settings: As for records; `time` is the column whose values are periods. `subject`, `absence`, `unknown` and
             `bands` belong to the release and are refused here.
 
@@ -94,8 +95,8 @@ def find_released_patterns(aggregates: pd.DataFrame, settings: PatternSettings) 
     alone = [k for k, items in enumerate(parsed) if set(items) == {settings.time}]
     if len(alone) < 2:
         raise PatternsError(
-            f"Fewer than two periods of column '{settings.time}' are among the aggregates of length 1. Release the time "
-            "column with the others [setting: time]"
+            f"Fewer than two periods of column '{settings.time}' are among the aggregates of length 1. Release the "
+            "time column with the others [setting: time]"
         )
     labels = [parsed[k][settings.time] for k in alone]
     periods = read_periods(pd.DataFrame({settings.time: labels}), settings)
@@ -159,11 +160,10 @@ def _series(
 
 def _ends(own: pd.DataFrame, k: int) -> tuple[float, float, float, float]:
     """Count, lowest and highest noisy count that gives the interval's whole numbers, and sd."""
-    sd = float(own.at[k, "sd"])
+    count, low, high, sd = own[["count", "low", "high", "sd"]].iloc[k].astype(float).tolist()
     reach = _NORMAL_95 * sd
-    low, high = float(own.at[k, "low"]), float(own.at[k, "high"])
     least = low - 1 + reach if low > 0 else -np.inf
-    return float(own.at[k, "count"]), least, max(high + 1 - reach, least), sd
+    return count, least, max(high + 1 - reach, least), sd
 
 
 def _by_combination(

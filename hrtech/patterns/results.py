@@ -65,7 +65,7 @@ def tables(
         table(TIMELINE, lines),
         table(THRESHOLDS, _threshold_rows(findings, scanned)),
         search,
-        (*periods.remarks, *_remarks(periods, settings)),
+        (*periods.remarks, *_remarks(periods, settings), *_spread(search)),
     )
 
 
@@ -169,6 +169,15 @@ def _remarks(periods: Periods, settings: PatternSettings) -> list[str]:
             "moves all records alike."
         ]
     return []
+
+
+def _spread(search: Search) -> list[str]:
+    if search.dispersion <= 1:
+        return []
+    return [
+        f"Counts vary {search.dispersion:.2g} times as much as independent records would, in most combinations: "
+        "records come in batches, or nearly everything changes. The tests allow for it."
+    ]
 
 
 def _threshold_rows(findings: list[Findings], scanned: Scanned) -> list[tuple]:

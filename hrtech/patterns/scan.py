@@ -106,7 +106,11 @@ class Scanned:
 
 
 def scan_blocks(
-    blocks: Callable[[], Iterable[Block]], exposures: Exposures, periods: Periods, settings: PatternSettings
+    blocks: Callable[[], Iterable[Block]],
+    exposures: Exposures,
+    periods: Periods,
+    settings: PatternSettings,
+    last: bool = False,
 ) -> Scanned:
     """Look at every window of every combination: first at what could be significant, then at what is.
 
@@ -115,6 +119,7 @@ def scan_blocks(
         exposures: Filled by `blocks`.
         periods: Of the records.
         settings: What is searched.
+        last: Only windows that end with the last period are hypotheses.
     """
     from hrtech.patterns.scan_loops import scan
 
@@ -125,7 +130,7 @@ def scan_blocks(
     )
     windows = np.array([w for w in settings.windows if w < len(periods.labels)], dtype=np.int64)
     up, down = "emerging" in settings.directions, "fading" in settings.directions
-    levels = _levels(table, known, windows, up, down, first_stage(settings, periods))
+    levels = _levels(table, known, windows, up, down, first_stage(settings, periods), last)
     n_phases = periods.cycle if periods.cycle and periods.cycles > 1 else 0
     slack = 0.5 + 0.5 * np.log(2 * np.pi * np.maximum(np.arange(100_000), 1))
     slack[-1] = 12.0
@@ -152,7 +157,8 @@ def scan_blocks(
                 np.full((2, len(windows) * len(periods.labels), _CACHED), -2, dtype=np.int32),
             )
         call = (
-            block.counts, block.exposure, known, windows, up, down, loose, least, periods.phase, n_phases, slack, needed
+            block.counts, block.exposure, known, windows, up, down, loose, least, periods.phase, n_phases, last, slack,
+            needed,
         )  # fmt: skip
         found, small = scan(*call, out, tails)
         if found > len(out):
@@ -196,6 +202,7 @@ def _levels(
     up: bool,
     down: bool,
     alpha: float,
+    last: bool,
 ) -> dict[int, Level]:
     from hrtech.patterns.scan_loops import testable
 
@@ -204,7 +211,7 @@ def _levels(
     for length in lengths:
         rows = table[table[:, 0] == length]
         fine = np.zeros(_BINS, dtype=np.int64)
-        testable(known, rows[:, 1], rows[:, 2], rows[:, 3], windows, up, down, fine)
+        testable(known, rows[:, 1], rows[:, 2], rows[:, 3], windows, up, down, last, fine)
         threshold, reachable = tarone(fine, alpha / len(lengths))
         levels[length] = Level(int(rows[:, 3].sum()), int(fine.sum()), reachable, threshold)
     return levels

@@ -111,7 +111,15 @@ def season_tails(counts: Any, least: Any, phases: Any, same: Any, draws: Any, si
 
 @nb.njit(cache=True, nogil=True)
 def testable(
-    known: Any, exposure: Any, totals: Any, number: Any, windows: Any, up: bool, down: bool, fine: Any
+    known: Any,
+    exposure: Any,
+    totals: Any,
+    number: Any,
+    windows: Any,
+    up: bool,
+    down: bool,
+    last: bool,
+    fine: Any,
 ) -> None:
     """Count hypotheses by the least p that they could have, in bins of -log p, in place.
 
@@ -123,6 +131,7 @@ def testable(
         windows: Lengths of windows.
         up: Whether a rise is a hypothesis.
         down: Whether a fall is.
+        last: Whether only windows that end with the last period are hypotheses.
         fine: Shape (bins,); bin b holds b / 10 ≤ -log p < (b + 1) / 10, the last all beyond.
     """
     n_periods = known.shape[1]
@@ -134,7 +143,7 @@ def testable(
             for first in range(n_periods - length + 1):
                 if first > 0:
                     draws += known[e, first + length - 1] - known[e, first - 1]
-                if draws == 0 or draws == n:
+                if draws == 0 or draws == n or (last and first + length < n_periods):
                     continue
                 for side in range(2):
                     if (side == 0 and not up) or (side == 1 and not down):
@@ -239,7 +248,7 @@ def _margins(n: int, k: int, draws: int, need: float) -> Any:
 @nb.njit(cache=True, nogil=True)
 def scan(  # noqa: C901
     counts: Any, exposure: Any, known: Any, windows: Any, up: bool, down: bool, log_p: float, season_log_p: Any,
-    phase: Any, n_phases: int, slack: Any, needed: Any, out: Any, tails: Any,
+    phase: Any, n_phases: int, last: bool, slack: Any, needed: Any, out: Any, tails: Any,
 ) -> Any:  # fmt: skip
     """Emit windows whose count is extreme, or might be if a season alone split the count of its phases by chance.
 
@@ -254,6 +263,7 @@ def scan(  # noqa: C901
         season_log_p: By combination, log of the p that a season must bring to matter.
         phase: Phase of each period.
         n_phases: How many phases; 0: there is no season to look at.
+        last: Whether only windows that end with the last period are looked at.
         slack: By count, how much smaller than the deviance -log p may be.
         needed: What was worked out before for the same exposure and `season_log_p`, shape (2, windows, totals), -2 for
             what was not; no totals where combinations differ in them.
@@ -296,7 +306,7 @@ def scan(  # noqa: C901
                 season_low = -1.0
             if n_phases <= length or not up:
                 season_high = np.inf
-            for first in range(n_periods - length + 1):
+            for first in range(n_periods - length if last else 0, n_periods - length + 1):
                 x = summed[first + length] - summed[first]
                 same: Any = np.int64(-1)
                 may_rise: Any = False

@@ -33,6 +33,11 @@ def find_patterns(frame: pd.DataFrame, settings: PatternSettings) -> Patterns:
     Raises:
         PatternsError: The table cannot be searched as declared, or only with more memory than allowed.
     """
+    return search_windows(frame, settings)
+
+
+def search_windows(frame: pd.DataFrame, settings: PatternSettings, *, last: bool = False) -> Patterns:
+    """As `find_patterns`; with `last`, only windows that end with the last period are hypotheses."""
     start = time.perf_counter()
     periods = read_periods(frame, settings)
     if settings.season_proof and periods.cycles < 2:
@@ -47,12 +52,14 @@ def find_patterns(frame: pd.DataFrame, settings: PatternSettings) -> Patterns:
         exposures,
         periods,
         settings,
+        last,
     )
     strict = find_strict(scanned, variables, periods, settings)
     search = Search(
         len(variables.period), periods.labels, variables.columns,
         sum(level.combinations for level in scanned.levels.values()),
-        sum(level.hypotheses for level in scanned.levels.values()), scanned.cells, periods.cycle, periods.cycles, scanned.dispersion.typical,
+        sum(level.hypotheses for level in scanned.levels.values()), scanned.cells, periods.cycle, periods.cycles,
+        scanned.dispersion.typical,
         time.perf_counter() - start,
     )  # fmt: skip
     return tables([strict], scanned, variables, periods, settings, search)
