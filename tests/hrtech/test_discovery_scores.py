@@ -92,7 +92,7 @@ def test_bdeu_is_that_of_causal_learn_but_for_the_prior_on_edges():
     frame = levels()
     data = score_data(make_table(frame), "discrete")
     codes = frame.astype(int).to_numpy().astype(float)
-    settings = {"sample_prior": 2, "structure_prior": 1, "r_i_map": {0: 2, 1: 3, 2: 3, 3: 3}}
+    settings = {"sample_prior": data.penalty, "structure_prior": 1, "r_i_map": {0: 2, 1: 3, 2: 3, 3: 3}}
 
     def theirs(child, parents):
         found = float(local_score_BDeu(codes, child, parents, settings))

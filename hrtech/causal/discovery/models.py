@@ -31,12 +31,15 @@ MODELS: Final[dict[str, str]] = {
 DIRECTED: Final = frozenset({"non_gaussian", "nonlinear"})
 #: Multiplies log(n) / 2 for each parameter; for `discrete` the equivalent sample size.
 PENALTY: Final[dict[str, float]] = {
-    "discrete": 2.0,
+    "discrete": 5.0,
     "gaussian": 2.0,
     "non_gaussian": 2.5,
     "nonlinear": 1.25,
     "mixed": 1.5,
 }
+#: Log-odds of an edge beforehand under `discrete`, times minus log(variables - 2): the more graphs there are, the less
+#: likely each edge is (as in Chen and Chen's extended BIC, 2008).
+EDGE_PRIOR: Final = 1.6
 SPLINES: Final = 5
 #: Below this many rows a curve is not told from noise, and a line is kept.
 _ROWS_FOR_CURVES: Final = 200
@@ -109,7 +112,7 @@ class Prepared:
         kind = {"discrete": BDEU, "non_gaussian": ENTROPY}.get(self.model, BLOCKS)
         return ScoreData(
             kind, n, moments, self._children, self._parents, values, self._codes, counts, self._levels,
-            PENALTY[self.model], -float(np.log(max(size - 2, 1))) if self.model == "discrete" else 0.0,
+            PENALTY[self.model], -EDGE_PRIOR * float(np.log(max(size - 2, 1))) if self.model == "discrete" else 0.0,
         )  # fmt: skip
 
 
