@@ -5,9 +5,13 @@ Run in its own environment: `python intelligence_toolkit_groups.py RECORDS.csv M
 
 import json
 import sys
+import types
 
-import polars as pl
-from intelligence_toolkit.compare_case_groups.api import CompareCaseGroups
+# imported for embeddings, which are not used here
+sys.modules["sentence_transformers"] = types.SimpleNamespace(SentenceTransformer=None)
+
+import polars as pl  # noqa: E402
+from intelligence_toolkit.compare_case_groups.api import CompareCaseGroups  # noqa: E402
 
 
 def main() -> None:

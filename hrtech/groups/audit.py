@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 _WHOLE = 1e-6
 _SECONDS = 10.0
+#: A table this near to the farthest is far enough.
+_GAP = 0.3
 
 
 @dataclass(frozen=True)
@@ -95,7 +97,9 @@ class Reader:
         model.num_col_, model.num_row_ = len(figures.cells), figures.rows.shape[0]
         model.col_cost_ = np.zeros(model.num_col_)
         model.col_lower_ = np.zeros(model.num_col_)
-        model.col_upper_ = np.full(model.num_col_, highspy.kHighsInf)
+        # a reader who had no end for a cell is taken to know that it is not beyond far
+        self.far = max(100.0, 10.0 * (1 + figures.cells.max(initial=0)))
+        model.col_upper_ = np.full(model.num_col_, self.far)
         model.row_lower_ = np.where(published, figures.values, 1.0)
         model.row_upper_ = np.where(published, figures.values, highspy.kHighsInf)
         model.a_matrix_.format_ = highspy.MatrixFormat.kRowwise
@@ -118,21 +122,29 @@ class Reader:
         """
         held = np.zeros(len(self.published), bool)
         for sign in (1.0, -1.0):
-            found, duals = self._least(self._cells(at), sign)
-            if found is None:
-                self.loose_high = self.loose_high.copy()
-                self.loose_high[at] = np.inf
-                continue
+            cells = self._cells(at)
+            found, duals = self._least(cells, np.full(len(cells), sign))
             held |= np.abs(duals) > 1e-9
             self._keep(found)
         return np.flatnonzero(held & self.published)
+
+    def ask_many(self, sums: np.ndarray, rng: np.random.Generator, whole: bool) -> None:
+        """Find two tables in which many sums are at once as far from one another as can be, in drawn directions."""
+        direction = np.zeros(len(self.low))
+        direction[sums] = rng.choice([-1.0, 1.0], len(sums))
+        goal = np.asarray(direction @ self.sums)
+        cells = np.flatnonzero(goal)
+        for sign in (1.0, -1.0):
+            cost = sign * goal[cells]
+            self._keep(self._least_whole(cells, cost) if whole else self._least(cells, cost)[0])
 
     def ask_whole(self, at: int, width: float) -> None:
         """Find values of a sum in whole numbers, as `low` and `high`, until they are so far apart or at their ends."""
         upwards = self.loose_high[at] - self.high[at] >= self.low[at] - self.loose_low[at]
         for sign in (-1.0, 1.0) if upwards else (1.0, -1.0):
             if self.high[at] - self.low[at] < width - _WHOLE:
-                self._keep(self._least_whole(self._cells(at), sign))
+                cells = self._cells(at)
+                self._keep(self._least_whole(cells, np.full(len(cells), sign)))
 
     def _cells(self, at: int) -> np.ndarray:
         return np.asarray(self.sums.indices[self.sums.indptr[at] : self.sums.indptr[at + 1]])
@@ -145,27 +157,25 @@ class Reader:
             told = np.round(told)
             self.low, self.high = np.minimum(self.low, told), np.maximum(self.high, told)
 
-    def _least(self, secret: np.ndarray, sign: float) -> tuple[np.ndarray | None, np.ndarray]:
+    def _least(self, secret: np.ndarray, cost: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         import highspy
 
         at = secret.astype(np.int32)
-        self.solver.changeColsCost(len(at), at, np.full(len(at), sign))
+        self.solver.changeColsCost(len(at), at, cost)
         self.solver.run()
         status = self.solver.getModelStatus()
         solution = self.solver.getSolution()
         self.solver.changeColsCost(len(at), at, np.zeros(len(at)))
-        if status in (highspy.HighsModelStatus.kUnbounded, highspy.HighsModelStatus.kUnboundedOrInfeasible):
-            return None, np.zeros(len(self.published))
         if status != highspy.HighsModelStatus.kOptimal:
             raise ArithmeticError(f"the linear programme of the audit ended as {status.name}")
         return np.asarray(solution.col_value), np.asarray(solution.row_dual)
 
-    def _least_whole(self, secret: np.ndarray, sign: float) -> np.ndarray:
-        """Whole cells with the least sum. Where time runs out, the best found: the range is at least as wide."""
+    def _least_whole(self, secret: np.ndarray, cost: np.ndarray) -> np.ndarray:
+        """Whole cells with nearly the least sum; the range is at least as wide as they say."""
         from scipy.optimize import Bounds, LinearConstraint, milp
 
         goal = np.zeros(len(self.figures.cells))
-        goal[secret] = sign
+        goal[secret] = cost
         values = self.figures.values
         bounds = LinearConstraint(
             self.figures.rows, np.where(self.published, values, 1.0), np.where(self.published, values, np.inf)
@@ -173,9 +183,8 @@ class Reader:
         found = milp(
             goal,
             integrality=np.ones(len(goal)),
-            # a sum without an end is asked no further than far
-            bounds=Bounds(0, 10.0 * (1 + self.figures.cells.max())),
+            bounds=Bounds(0, self.far),
             constraints=bounds,
-            options={"time_limit": _SECONDS},
+            options={"time_limit": _SECONDS, "mip_rel_gap": _GAP},
         )
         return np.asarray(self.figures.cells if found.x is None else np.round(found.x))

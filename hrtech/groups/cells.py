@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from scipy.sparse import csr_array
 
 _UNKNOWN = 2
+#: Share of small counts above which the windows of groups are not told at all.
+_MOSTLY = 0.6
 #: Range of a small sum of two conditions: at least three values.
 _UNPINNED = 2.0
 _MOST_CELLS = 20_000
@@ -42,6 +44,7 @@ class Counted:
         needs: Figure → counts behind it.
         worth: How dear each count is.
         seen: Cells of a count → its number.
+        fine: Counts of one group in one window.
     """
 
     cells: np.ndarray
@@ -52,6 +55,7 @@ class Counted:
     needs: dict[Place, list[int]] = field(default_factory=dict)
     worth: list[float] = field(default_factory=list)
     seen: dict[bytes, int] = field(default_factory=dict)
+    fine: set[int] = field(default_factory=set)
 
     def row(self, cells: np.ndarray, few: bool, worth: float) -> int:
         """Number of a count; the same cells are the same count."""
@@ -65,6 +69,15 @@ class Counted:
         self.forbidden[at] |= few
         self.worth[at] = max(self.worth[at], worth)
         return at
+
+    def coarsen(self, minimum: int) -> None:
+        """Forbid the windows of all groups where most of their counts are small: little could be told of them."""
+        values = np.array([self.cells[row].sum() for row in self.rows])
+        fine = np.array(sorted(self.fine), dtype=np.int64)
+        above = fine[values[fine] > 0]
+        if len(above) and (values[above] < minimum).mean() > _MOSTLY:
+            for at in above:  # a count of 0 stays told, as everywhere
+                self.forbidden[at] = True
 
     def figures(self) -> Figures:
         """As the audit takes them."""
@@ -114,6 +127,7 @@ def _records(prepared: Prepared, question: GroupQuestion, measures: list[Measure
             _hide(counts, base, question, measure, status == 0, minimum)
         for part in parts.values():
             _hide(counts, base, question, measure, part, minimum)
+    counts.coarsen(minimum)
     _hide_pairs(counts, base, [at for at, m in enumerate(measures) if m.condition], minimum)
     return counts
 
@@ -146,6 +160,7 @@ def _events(prepared: Prepared, question: GroupQuestion, measure: Measure, minim
     everything = np.ones(len(base.attributes), bool)
     _add(counts, base, measure, question, {"held": everything}, minimum)
     _hide(counts, base, question, measure, everything, minimum)
+    counts.coarsen(minimum)
     return counts
 
 
@@ -242,6 +257,8 @@ def _add(
                 _worth(counts, cells, part_name, group == everybody, window == last),
             )
             counts.needs.setdefault((measure.name, False, group, window), []).append(row)
+            if group != everybody and window != last:
+                counts.fine.add(row)
             if len(strata) and standardised and window == last:
                 needed = counts.needs.setdefault((measure.name, True, group, window), [])
                 for stratum in strata:

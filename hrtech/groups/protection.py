@@ -13,6 +13,9 @@ import pandas as pd
 
 from hrtech.groups.audit import Figures, Reader
 
+#: As many sums are asked about one by one.
+_FEW = 8
+
 
 @dataclass(frozen=True)
 class Protected:
@@ -40,12 +43,7 @@ def protect(figures: Figures, minimum: int) -> Protected:
     reader = Reader(merged, ~(merged.forbidden | ((values > 0) & (values < minimum))))
     needed = np.concatenate([np.full(len(values), minimum - 1.0), merged.width])
     for whole in (False, True):
-        while len(narrow := _narrow(reader, needed, whole)):
-            before = reader.published.sum()
-            for at in narrow:
-                _free(reader, int(at), needed, whole)
-            if reader.published.sum() == before:
-                break  # what is left cannot be widened: nothing that is above 0 is published
+        _widen(reader, needed, whole)
     return Protected(reader.published, _ranges(reader))
 
 
@@ -70,29 +68,42 @@ def _is_narrow(reader: Reader, needed: np.ndarray, whole: bool) -> np.ndarray:
     return secret & (width < needed - 1e-6)
 
 
-def _narrow(reader: Reader, needed: np.ndarray, whole: bool) -> np.ndarray:
-    """Sums that a reader narrows down too far, with every range asked for where it is not known to be wide."""
-    for at in np.flatnonzero(_is_narrow(reader, needed, whole)):
-        if _is_narrow(reader, needed, whole)[at]:
-            _ask(reader, int(at), needed, whole)
-    return np.flatnonzero(_is_narrow(reader, needed, whole))
+def _widen(reader: Reader, needed: np.ndarray, whole: bool) -> None:
+    """Withhold counts until no sum is narrow any more, or nothing above 0 is published."""
+    rng = np.random.default_rng(0)
+    asked = 0
+    while True:
+        _clear(reader, needed, whole, rng)
+        narrow = np.flatnonzero(_is_narrow(reader, needed, whole))
+        before = reader.published.sum()
+        for at in narrow:
+            if not _is_narrow(reader, needed, whole)[at]:
+                continue
+            holders = reader.ask(int(at))
+            if whole:
+                reader.ask_whole(int(at), float(needed[at]))
+            if _is_narrow(reader, needed, whole)[at]:
+                _withhold(reader, int(at), holders)
+                asked += 1
+                if asked % _FEW == 0:
+                    _clear(reader, needed, whole, rng)
+        if reader.published.sum() == before:
+            return
 
 
-def _ask(reader: Reader, at: int, needed: np.ndarray, whole: bool) -> np.ndarray:
-    holders = reader.ask(at)
-    if whole:
-        reader.ask_whole(at, float(needed[at]))
-    return holders
+def _clear(reader: Reader, needed: np.ndarray, whole: bool, rng: np.random.Generator) -> None:
+    """Find tables in which many sums are far apart at once, as long as that shows many to be wide."""
+    narrow = _is_narrow(reader, needed, whole)
+    while (left := int(narrow.sum())) > _FEW:
+        reader.ask_many(np.flatnonzero(narrow), rng, whole)
+        narrow = _is_narrow(reader, needed, whole)
+        if narrow.sum() > 0.95 * left:
+            return
 
 
-def _free(reader: Reader, at: int, needed: np.ndarray, whole: bool) -> None:
-    """Withhold the cheapest count that holds a sum, unless what went before has freed it."""
-    if not _is_narrow(reader, needed, whole)[at]:
-        return
+def _withhold(reader: Reader, at: int, holders: np.ndarray) -> None:
+    """Withhold the cheapest count that holds a sum."""
     values = reader.figures.values
-    holders = _ask(reader, at, needed, whole)
-    if not _is_narrow(reader, needed, whole)[at]:
-        return
     holders = holders[values[holders] > 0]
     if not len(holders):  # held by whole numbers alone: any row that shares a cell with it, or else any row
         cells = reader.sums.indices[reader.sums.indptr[at] : reader.sums.indptr[at + 1]]
