@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 
 from hrtech.causal.design import Design
-from hrtech.causal.doubly_robust import average, folds_of, score, splits_for, variance_of
+from hrtech.causal.doubly_robust import average, folds_of, freedom_of, score, splits_for, variance_of
 from hrtech.causal.learners import LEARNERS, Sample, fitting, predict, stack
 
 
@@ -110,7 +110,24 @@ def test_copies_of_rows_tell_nothing_new():
     once, copied = design(200), design(200, copies=3)
     assert variance_of(np.repeat(values, 3), copied) == pytest.approx(variance_of(values, once))
     assert variance_of(values, once) == pytest.approx(values.var(ddof=1) / 200)
-    assert average(score(copied, 1, splits=1), copied)[2] == 199
+    assert freedom_of(np.repeat(values, 3), copied) == pytest.approx(freedom_of(values, once))
+    assert average(score(copied, 1, splits=1), copied)[2] <= 199
+
+
+def test_a_variance_that_few_rows_carry_is_known_less_well():
+    rng = np.random.default_rng(1)
+    known = freedom_of(rng.normal(size=2_000), design(2_000))
+    assert 1_700 < known <= 1_999
+    heavy = rng.standard_t(4, size=(400, 2_000))
+    # a variance with f degrees of freedom scatters by the share sqrt(2 / f)
+    scatter = heavy.var(axis=1, ddof=1).std() / heavy.var(axis=1, ddof=1).mean()
+    told = np.median([freedom_of(one, design(2_000)) for one in heavy[:50]])
+    assert told < known / 2
+    assert np.sqrt(2 / told) < 1.5 * scatter
+    one = np.zeros(2_000)
+    one[0] = 1.0
+    assert freedom_of(one, design(2_000)) < 3
+    assert freedom_of(np.zeros(2_000), design(2_000)) == 1_999
 
 
 def test_the_effect_does_not_move_with_the_level_of_the_outcome():
