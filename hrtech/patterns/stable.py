@@ -135,7 +135,7 @@ def _common(
         * odds
         * one
         * other
-        / (second + np.sqrt(np.maximum(second**2 - 4 * odds * first * one * other, 0))),
+        / (second + np.sqrt(np.maximum(second**2 + 4 * odds * first * one * other, 0))),
     )
     spread = np.stack([fitted, one - fitted, other - fitted, n - one - other + fitted])
     fine = (spread > 1).all(

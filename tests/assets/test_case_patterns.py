@@ -183,6 +183,59 @@ def test_what_is_new_since_the_last_answer_fails_a_check_until_data_change(proje
     assert read_table(home, "restricted", ("changes", "history")).equals(history)
 
 
+def test_a_period_is_looked_at_once_whatever_runs_again(project, home):
+    asked = [f"changes/{noun}" for noun in ("records", "decisions")]
+    watch = {"watch": {"first": "2024-08", "unfinished": 1}}
+    frame = cases()
+    until = frame.loc[frame["seen_on"] < "2024-11"]
+    declare(project, until, **watch)
+    first = project.run(*asked)
+    assert first.success, failures(first)
+    assert checks(first)["last_look_raised_no_alert"] is False
+    decisions = read_table(home, "restricted", ("changes", "decisions"))
+    looks = decisions.loc[decisions["decision"] == "looked"]
+    assert list(looks["period"]) == ["2024-08", "2024-09"]  # October may still change
+    assert list(looks["alpha"]) == pytest.approx([0.05 * 6 / (np.pi * look) ** 2 for look in (1, 2)])
+    alerts = decisions.loc[decisions["decision"] == "alert"]
+    assert list(alerts["attributes"]) == ["form:begging;region:coast"]
+    assert list(alerts["period"]) == ["2024-09"]
+
+    again = project.run(*asked)
+    assert again.success
+    assert read_table(home, "restricted", ("changes", "decisions")).equals(decisions)
+
+    late = until.tail(60).assign(seen_on="2024-08-20")
+    declare(project, pd.concat([frame, late], ignore_index=True), **watch)
+    assert project.run(*asked).success
+    after = read_table(home, "restricted", ("changes", "decisions"))
+    assert after.head(len(decisions)).equals(decisions)  # what was decided stays, though records came in late
+    looked = after.loc[after["decision"] == "looked"]
+    assert list(looked["period"]) == ["2024-08", "2024-09", "2024-10", "2024-11"]
+    assert looked["alpha"].sum() < 0.05
+    lives = read_table(home, "restricted", ("changes", "lives")).set_index("attributes")
+    assert lives.loc["form:begging;region:coast", "first_seen"] == "2024-09"
+    assert lives.loc["form:begging;region:coast", "status"] in ("lasting", "ended")
+
+
+def test_a_first_period_without_history_is_refused(project):
+    declare(project, cases(rows=300), watch={"first": "2024-01"})
+    result = project.run("changes/records", "changes/decisions")
+    assert "Name one after the first [setting: watch.first]" in " ".join(failures(result).values())
+
+
+def test_what_goes_together_is_told_apart_from_what_changes(project, home):
+    frame = cases(risen=0)
+    frame.loc[(frame["form"] == "labour") & (frame.index % 2 == 0), "region"] = "north"
+    declare(project, frame, stable=True)
+    result = project.run("changes")
+    assert result.success, failures(result)
+    stable = read_table(home, "restricted", ("changes", "stable"))
+    assert stable.loc[0, "attributes"] == "form:labour;region:north"
+    assert stable.loc[0, "observed"] == ((frame["form"] == "labour") & (frame["region"] == "north")).sum()
+    page = read_table(home, "restricted", ("changes", "casework")).set_index("path")["content"]["index.html"]
+    assert "What goes together in every period" in bytes(page).decode()
+
+
 def test_time_that_is_missing_is_told_by_checks(project, home):
     frame = cases()
     frame.loc[frame["seen_on"].str.startswith("2024-05"), "seen_on"] = ""
