@@ -9,7 +9,6 @@ from dataclasses import replace
 
 import numpy as np
 import pandas as pd
-from scipy.stats import hypergeom
 
 from hrtech.counts import parse_attributes
 from hrtech.patterns.declared import (
@@ -101,6 +100,8 @@ def _followed(
     alpha: float,
 ) -> list[tuple]:
     """What became of patterns that were alerts and are none now: the period's count against that before the alert."""
+    from scipy.stats import hypergeom
+
     rows = []
     told = before[before["decision"] == "alert"]
     ended = set(before.loc[before["decision"] == "ended", "attributes"])
