@@ -1,7 +1,7 @@
 """Case records with a time column: planted emerging patterns, decoys, null worlds of several kinds; and judging.
 
-`make_cases` draws the world that the peer is measured on; `mock_complaints` the complaints of the mock world. A truth is
-`items` (column, value), `first` and `last` period; a decoy `items` and `kind`.
+`make_cases` draws the world that the peer is measured on; `mock_complaints` the complaints of the mock world. A truth
+is `items` (column, value), `first` and `last` period; a decoy `items` and `kind`.
 """
 
 from dataclasses import dataclass, field
@@ -81,7 +81,7 @@ def _pick(rng, base, x, periods, length, low, high, used):
     return None, 0.0
 
 
-def make_cases(
+def make_cases(  # noqa: C901
     rows, seed, *, planted=8, decoys=True, periods=24, cards=None, per_year=12, seasonal=0, batches=0.0
 ):
     """Draw a world.

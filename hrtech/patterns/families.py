@@ -116,7 +116,8 @@ def fold(claims: Claims, records: Records, log_explained: float, remains: float,
             leaders.append(h)
             vectors.append(records.holders(claims.cells[h]))
         else:
-            near = [(_nearness(h, other, claims, sets), -at) for at, other in enumerate(leaders)]
+            meet = (claims.inside[leaders] & claims.inside[h]).any(axis=1).tolist()
+            near = [(_nearness(sets[h], sets[other], meet[at]), -at) for at, other in enumerate(leaders)]
             leader[h] = leaders[-max(near)[1]]
             why[h] = _relation(sets[h], sets[leader[h]])
         left.remove(h)
@@ -129,10 +130,10 @@ def _relation(own: frozenset[int], other: frozenset[int]) -> str:
     return PART if own > other else WIDER if own < other else OVERLAP
 
 
-def _nearness(h: int, other: int, claims: Claims, sets: list[frozenset[int]]) -> tuple[bool, bool, float]:
-    meet = bool((claims.inside[h] & claims.inside[other]).any())
-    related = sets[h] <= sets[other] or sets[h] >= sets[other]
-    return related and meet, meet, len(sets[h] & sets[other]) / len(sets[h] | sets[other])
+def _nearness(own: frozenset[int], other: frozenset[int], meet: bool) -> tuple[bool, bool, float]:
+    """How near a leader is: nested in the same places, in the same places, share of items in common."""
+    both = len(own & other)
+    return meet and both in (len(own), len(other)), meet, both / (len(own) + len(other) - both)
 
 
 def _simpler(

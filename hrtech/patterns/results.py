@@ -18,7 +18,7 @@ from hrtech.patterns.declared import (
 )
 from hrtech.patterns.families import Families
 from hrtech.patterns.periods import Periods
-from hrtech.patterns.scan import Candidates, Scanned
+from hrtech.patterns.scan import Candidates, Level, Scanned
 from hrtech.patterns.season import SeasonTest
 from hrtech.patterns.variables import Variables
 
@@ -35,6 +35,8 @@ class Findings:
         log_season: Log p among the same phases, NaN where there is none.
         adjusted: Corrected p.
         season: The test behind it, None where there was none.
+        levels: What was tested, by length.
+        tighter: Factor from the levels' thresholds to the one that was used.
     """
 
     tier: str
@@ -44,6 +46,8 @@ class Findings:
     log_season: NDArray[np.float64]
     adjusted: NDArray[np.float64]
     season: SeasonTest | None
+    levels: dict[int, Level]
+    tighter: float
 
 
 def tables(
@@ -63,7 +67,7 @@ def tables(
     return Patterns(
         table(PATTERNS, rows),
         table(TIMELINE, lines),
-        table(THRESHOLDS, _threshold_rows(findings, scanned)),
+        table(THRESHOLDS, _threshold_rows(findings)),
         search,
         (*periods.remarks, *_remarks(periods, settings), *_spread(search)),
     )
@@ -180,20 +184,15 @@ def _spread(search: Search) -> list[str]:
     ]
 
 
-def _threshold_rows(findings: list[Findings], scanned: Scanned) -> list[tuple]:
+def _threshold_rows(findings: list[Findings]) -> list[tuple]:
     rows = []
     for found in findings:
         season = None if found.season is None or np.isnan(found.season.threshold) else found.season.threshold
-        for length, level in scanned.levels.items():
+        for length, level in found.levels.items():
             rows.append(
                 (
-                    found.tier,
-                    length,
-                    level.combinations,
-                    level.hypotheses,
-                    level.testable,
-                    level.threshold,
-                    season,
+                    found.tier, length, level.combinations, level.hypotheses, level.testable,
+                    level.threshold * found.tighter, season,
                 )
-            )
+            )  # fmt: skip
     return rows

@@ -111,6 +111,7 @@ def scan_blocks(
     periods: Periods,
     settings: PatternSettings,
     last: bool = False,
+    errors: float | None = None,
 ) -> Scanned:
     """Look at every window of every combination: first at what could be significant, then at what is.
 
@@ -120,6 +121,7 @@ def scan_blocks(
         periods: Of the records.
         settings: What is searched.
         last: Only windows that end with the last period are hypotheses.
+        errors: How many false candidates to expect at most; None: what the strict tier's first stage may.
     """
     from hrtech.patterns.scan_loops import scan
 
@@ -130,7 +132,9 @@ def scan_blocks(
     )
     windows = np.array([w for w in settings.windows if w < len(periods.labels)], dtype=np.int64)
     up, down = "emerging" in settings.directions, "fading" in settings.directions
-    levels = _levels(table, known, windows, up, down, first_stage(settings, periods), last)
+    levels = _levels(
+        table, known, windows, up, down, first_stage(settings, periods) if errors is None else errors, last
+    )
     n_phases = periods.cycle if periods.cycle and periods.cycles > 1 else 0
     slack = 0.5 + 0.5 * np.log(2 * np.pi * np.maximum(np.arange(100_000), 1))
     slack[-1] = 12.0

@@ -2,7 +2,7 @@
 
 import hashlib
 import time
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -21,6 +21,11 @@ from hrtech.patterns.variables import Variables, read_variables
 #: Log of the p, given the leaders, at which a pattern is more than its family.
 _EXPLAINED = float(np.log(1e-5))
 _REMAINS = 0.5
+#: False candidates to expect at the loosest threshold of the exploratory tier, and thresholds to try.
+MOST_ERRORS = 0.4
+_ERRORS = (0.4, 0.3, 0.2, 0.12, 0.06)
+#: Share of its rate that is for false candidates; the rest is for seasons taken for change.
+_COUNTED = 0.6
 
 
 def find_patterns(frame: pd.DataFrame, settings: PatternSettings) -> Patterns:
@@ -55,6 +60,13 @@ def search_windows(frame: pd.DataFrame, settings: PatternSettings, *, last: bool
         last,
     )
     strict = find_strict(scanned, variables, periods, settings)
+    more = []
+    if settings.exploratory > 0 and not last:
+        loose = scan_blocks(
+            lambda: blocks(variables, exposures, settings.max_length, settings.min_count), exposures, periods, settings,
+            errors=MOST_ERRORS,
+        )  # fmt: skip
+        more = [find_exploratory(loose, strict, variables, periods, settings)]
     search = Search(
         len(variables.period), periods.labels, variables.columns,
         sum(level.combinations for level in scanned.levels.values()),
@@ -62,67 +74,135 @@ def search_windows(frame: pd.DataFrame, settings: PatternSettings, *, last: bool
         scanned.dispersion.typical,
         time.perf_counter() - start,
     )  # fmt: skip
-    return tables([strict], scanned, variables, periods, settings, search)
+    return tables([strict, *more], scanned, variables, periods, settings, search)
 
 
 def find_strict(
     scanned: Scanned, variables: Variables, periods: Periods, settings: PatternSettings
 ) -> Findings:
     """The strict tier: both stages, then families."""
-    candidates = scanned.candidates.some(_canonical(scanned.candidates, variables))
+    first = first_stage(settings, periods)
+    records = Records(variables)
+    tested = test_stages(scanned, settings.strict - first, records, periods, settings)
+    passed = tested.candidates.log_p <= tested.log_threshold
+    if settings.season_proof:
+        passed &= ~np.isnan(tested.adjusted)
+    found = np.flatnonzero(passed & ~(tested.adjusted > tested.alpha))
+    families = _families(tested.candidates.some(found), scanned, records, periods)
+    adjusted = np.exp(tested.candidates.log_p - tested.log_threshold)[found] * first
+    adjusted = np.fmax(adjusted, tested.adjusted[found])
+    own = tested.candidates.some(found)
+    return Findings(
+        "strict", settings.strict, own, families, tested.log_season[found], adjusted, tested.season,
+        scanned.levels, 1.0,
+    )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Tested:
+    """Candidates after both stages.
+
+    Attributes:
+        candidates: In an order that does not depend on names.
+        log_threshold: Log of the first stage's threshold, by candidate.
+        log_season: Log p among the same phases, NaN where there is none.
+        adjusted: The season's corrected p, NaN where there is none.
+        alpha: At what it passes.
+        season: The test of the season, None where there was none.
+    """
+
+    candidates: Candidates
+    log_threshold: NDArray[np.float64]
+    log_season: NDArray[np.float64]
+    adjusted: NDArray[np.float64]
+    alpha: float
+    season: SeasonTest | None
+
+
+def test_stages(
+    scanned: Scanned, season_alpha: float, records: Records, periods: Periods, settings: PatternSettings
+) -> Tested:
+    """Test against a share that never changes, and against season."""
+    candidates = scanned.candidates.some(_canonical(scanned.candidates, records.variables))
     candidates = replace(candidates, log_p=_log_p(candidates, scanned, periods))
     log_threshold = np.log(np.array([scanned.levels[k].threshold for k in candidates.length.tolist()]))
     passed = candidates.log_p <= log_threshold
-    records = Records(variables)
-    season = _season(candidates, passed, log_threshold, scanned, records, periods, settings)
-    if season is not None:
-        alpha = settings.strict - first_stage(settings, periods) - scanned.left_out
-        passed = passed & ~(season.adjusted > alpha)
-        if settings.season_proof:
-            passed = passed & ~np.isnan(season.adjusted)
-    found = np.flatnonzero(passed)
-    own = candidates.some(found)
-    claims = Claims(
-        own.cells,
-        windows_of(own),
-        own.sign,
-        own.log_p,
-        strength(own, scanned),
-        np.arange(len(periods.labels)),
-    )
-    families = fold(claims, records, _EXPLAINED, _REMAINS, True)
-    log_season = np.full(len(own), np.nan) if season is None else season.log_p[found]
-    adjusted = np.exp(own.log_p - log_threshold[found]) * first_stage(settings, periods)
-    if season is not None:
-        adjusted = np.fmax(adjusted, np.where(np.isnan(season.adjusted[found]), 0.0, season.adjusted[found]))
-    return Findings("strict", settings.strict, own, families, log_season, adjusted, season)
-
-
-def _season(
-    candidates: Candidates,
-    passed: NDArray[np.bool_],
-    log_threshold: NDArray[np.float64],
-    scanned: Scanned,
-    records: Records,
-    periods: Periods,
-    settings: PatternSettings,
-) -> SeasonTest | None:
+    alpha = season_alpha - scanned.left_out
+    none = np.full(len(candidates), np.nan)
     if periods.cycles < 2 or not passed.any():
-        return None
-    alpha = settings.strict - first_stage(settings, periods) - scanned.left_out
+        return Tested(candidates, log_threshold, none, none, alpha, None)
     rng = np.random.default_rng([settings.seed, 7])
-    return test_season(
-        candidates,
-        passed,
-        log_threshold,
-        _log_number(candidates, scanned),
-        scanned.known,
-        records,
-        periods,
-        alpha,
-        settings.draws,
-        rng,
+    season = test_season(
+        candidates, passed, log_threshold, _log_number(candidates, scanned), scanned.known, records, periods, alpha,
+        settings.draws, rng,
+    )  # fmt: skip
+    return Tested(candidates, log_threshold, season.log_p, season.adjusted, alpha, season)
+
+
+def _families(own: Candidates, scanned: Scanned, records: Records, periods: Periods) -> Families:
+    claims = Claims(
+        own.cells, windows_of(own), own.sign, own.log_p, strength(own, scanned), np.arange(len(periods.labels))
+    )  # fmt: skip
+    return fold(claims, records, _EXPLAINED, _REMAINS, True)
+
+
+def find_exploratory(
+    scanned: Scanned, strict: Findings, variables: Variables, periods: Periods, settings: PatternSettings
+) -> Findings:
+    """The exploratory tier: as many families as the expected number of false ones allows.
+
+    At a threshold that lets pass at most v false candidates in the mean, R families pass: at most v / R of them are
+    false in the mean. Most of the rate goes there, the rest to the season's test, which is family-wise. Families
+    of the strict tier are among the R, and are not told twice.
+    """
+    records = Records(variables)
+    one_cycle = periods.cycles < 2
+    rate = settings.exploratory * (1.0 if one_cycle else _COUNTED)
+    tested = test_stages(scanned, settings.exploratory * (1 - _COUNTED), records, periods, settings)
+    good = ~(tested.adjusted > tested.alpha)
+    if settings.season_proof:
+        good &= ~np.isnan(tested.adjusted)
+    ratio = np.exp(tested.candidates.log_p - tested.log_threshold)
+    for errors in _ERRORS:
+        found = np.flatnonzero(good & (ratio * MOST_ERRORS <= errors))
+        families = _families(tested.candidates.some(found), scanned, records, periods)
+        number = len(np.unique(families.leader))
+        if errors <= rate * number:
+            break
+    else:
+        found, families, errors, number = found[:0], Families(np.zeros(0, dtype=np.int64), ()), 0.0, 0
+    own = tested.candidates.some(found)
+    new = _not_told(own, families, strict)
+    families = Families(
+        np.searchsorted(new, families.leader[new]), tuple(families.why[h] for h in new.tolist())
     )
+    adjusted = np.minimum(ratio[found][new] * MOST_ERRORS, 1.0)
+    return Findings(
+        "exploratory", settings.exploratory, own.some(new), families, tested.log_season[found][new], adjusted,
+        tested.season, scanned.levels, errors / MOST_ERRORS,
+    )  # fmt: skip
+
+
+def _not_told(own: Candidates, families: Families, strict: Findings) -> NDArray[np.int64]:
+    """Positions of candidates whose family has no member in the strict tier."""
+    told = {
+        (row.tobytes(), first, window)
+        for row, first, window in zip(
+            strict.candidates.cells,
+            strict.candidates.first.tolist(),
+            strict.candidates.window.tolist(),
+            strict=True,
+        )
+    }
+    mine = [
+        (row.tobytes(), first, window) in told
+        for row, first, window in zip(own.cells, own.first.tolist(), own.window.tolist(), strict=True)
+    ]
+    known = set(families.leader[np.array(mine, dtype=bool)].tolist())
+    return np.array([h for h in range(len(own)) if int(families.leader[h]) not in known], dtype=np.int64)
+
+
+test_stages.__test__ = False  # type: ignore[attr-defined]
 
 
 def _log_p(candidates: Candidates, scanned: Scanned, periods: Periods) -> NDArray[np.float64]:
