@@ -8,7 +8,8 @@ class (a graph is turned into its class first). Each peer runs at the better of 
 with causal-learn's default and with twice its penalty (for discrete data BDeu), DirectLiNGAM cut at .1 and at .2. The
 target is reached where it is not rejected at 1 %, graph by graph.
 
-Penalties and the shape of the calibration were set on seeds 100 to 219; runs use seeds from 1000 on.
+Penalties and the shape of the calibration were set on seeds 100 to 219, those for categories on 0 to 59; runs use seeds
+from 1000 on.
 `--data FILE` takes a CSV of numbers or texts and tells the graph's edges with their chances instead.
 """
 
