@@ -80,6 +80,10 @@ def _place(periods: Periods, period: str, before: pd.DataFrame, settings: Patter
             f"{periods.labels[-1]}. Name a period that has arrived [setting: {settings.time}]"
         )
     at = periods.labels.index(period)
+    if not (periods.index == at).any():
+        raise PatternsError(
+            f"Period {period} holds no record: there is nothing to test. Look at the next one instead"
+        )
     looked = before.loc[before["decision"] == "looked", "period"].tolist()
     if looked and (looked[-1] not in periods.labels or periods.labels.index(looked[-1]) >= at):
         raise PatternsError(

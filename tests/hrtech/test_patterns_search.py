@@ -98,7 +98,9 @@ def test_null_worlds_report_hardly_anything():
     reported = 0
     for seed in range(20):
         rng = np.random.default_rng([5, seed])
-        reported += bool(told(find_patterns(world(rng, 1500), PatternSettings("t", max_length=3))))
+        reported += bool(
+            told(find_patterns(world(rng, 1500), PatternSettings("t", max_length=3, exploratory=0.0)))
+        )
     assert reported <= 4  # more has a chance below 1 in 300 at the promised 5 %
 
 
@@ -158,7 +160,7 @@ def test_counts_by_period_agree_with_counting_one_by_one(subject):
 def test_every_window_of_a_small_table_agrees_with_enumeration():
     rng = np.random.default_rng(8)
     frame = plant(world(rng, 600, 8, {"a": 3, "b": 3}), rng, {"a": "v0", "b": "v1"}, ["2020-04"], 60)
-    given = PatternSettings("t", cycle=None, max_length=2)
+    given = PatternSettings("t", cycle=None, max_length=2, exploratory=0.0)
     found = find_patterns(frame, given)
     threshold = found.thresholds.set_index("length")["threshold"]
     months = sorted(set(frame["t"]))
@@ -251,3 +253,14 @@ def test_bands_ignored_and_unknown_values():
     assert "b:n/a" in set(find_patterns(frame, given).patterns["attributes"])
     cleaned = PatternSettings("t", bands={"age": (18, 30, 40)}, unknown={"b": ("n/a",)}, max_length=2)
     assert not find_patterns(frame, cleaned).patterns["attributes"].str.contains("b:").any()
+
+
+def test_the_exploratory_tier_tells_what_the_strict_one_does_not_and_nothing_twice():
+    rng = np.random.default_rng(13)
+    frame = plant(world(rng, 3000, 10), rng, {"a": "v0", "c": "v1"}, ["2020-05"], 40)
+    both = find_patterns(frame, PatternSettings("t", strict=1e-12, exploratory=0.2, max_length=3)).leaders
+    assert both["tier"].tolist() == ["exploratory"] and both["attributes"].tolist() == ["a:v0;c:v1"]
+    assert (both["error_rate"] == 0.2).all()
+    usual = find_patterns(frame, PatternSettings("t", exploratory=0.2, max_length=3)).leaders
+    assert (usual["attributes"] == "a:v0;c:v1").sum() == 1
+    assert usual.loc[usual["attributes"] == "a:v0;c:v1", "tier"].tolist() == ["strict"]
