@@ -45,6 +45,7 @@ class Counted:
         worth: How dear each count is.
         seen: Cells of a count → its number.
         fine: Counts of one group in one window.
+        coarse: Whether no group is told by window.
     """
 
     cells: np.ndarray
@@ -56,6 +57,7 @@ class Counted:
     worth: list[float] = field(default_factory=list)
     seen: dict[bytes, int] = field(default_factory=dict)
     fine: set[int] = field(default_factory=set)
+    coarse: bool = False
 
     def row(self, cells: np.ndarray, few: bool, worth: float) -> int:
         """Number of a count; the same cells are the same count."""
@@ -76,7 +78,8 @@ class Counted:
         fine = np.array(sorted(self.fine), dtype=np.int64)
         above = fine[values[fine] > 0]
         if len(above) and (values[above] < minimum).mean() > _MOSTLY:
-            for at in above:  # a count of 0 stays told, as everywhere
+            self.coarse = True
+            for at in above:
                 self.forbidden[at] = True
 
     def figures(self) -> Figures:

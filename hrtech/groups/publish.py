@@ -55,8 +55,20 @@ def protection_table(
         for (measure, standardised, group, window), needed in counts.needs.items():
             hidden = [row for row in needed if not found.published[row]]
             low, high = _range(ranges, hidden, counts)
-            rows.append((measure, standardised, windows[window], labels[group], not hidden, low, high))
-    return pd.DataFrame(rows, columns=[*KEY, "told", "low", "high"])
+            told = not hidden and not (
+                counts.coarse and window < len(windows) - 1 and group < len(labels) - 1
+            )
+            rows.append((measure, standardised, windows[window], labels[group], told, low, high))
+    table = pd.DataFrame(rows, columns=[*KEY, "told", "low", "high"])
+    return table.assign(told=table["told"] & _told_as_a_whole(table))
+
+
+def _told_as_a_whole(table: pd.DataFrame) -> pd.Series:
+    """Whether a group is told over all windows: where it is not, the windows in which it has nobody name it."""
+    whole = table.loc[(table["window"] == ALL) & ~table["standardised"] & table["told"]]
+    there = set(zip(whole["measure"], whole["group"], strict=True))
+    named = zip(table["measure"], table["group"], strict=True)
+    return pd.Series([key in there for key in named], index=table.index)
 
 
 def _range(ranges: pd.DataFrame, hidden: list[int], counts: Counted) -> tuple[float, float]:

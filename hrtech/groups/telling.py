@@ -128,7 +128,7 @@ def _places(
             f"By {called(measure, standardised)}, {plain(row['group'])} has place {{value}} of {row['ranked']}, "
             "the highest first; places from {low} to {high} cannot be excluded.",
             row["rank"],
-            "place",
+            "count",
             low=row["rank_low"],
             high=row["rank_high"],
             uncertainty="rank interval; all groups' hold together",

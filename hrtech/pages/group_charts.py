@@ -42,6 +42,7 @@ def windows(
         "type": "ordinal",
         "sort": order,
         "title": None,
+        "scale": {"type": "band", "paddingInner": 0.5, "paddingOuter": 0.25},
         "axis": {"labelAngle": 0 if len(order) <= 12 else -90, "labelOverlap": True},
     }
     groups = list(dict.fromkeys(row[group] for row in rows))

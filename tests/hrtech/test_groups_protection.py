@@ -231,6 +231,20 @@ def test_a_count_of_one_withheld_group_takes_another_with_it():
     assert told.to_dict() == {"a": True, "b": True, "c": False, "tiny": False, EVERYBODY: True}
 
 
+def test_a_group_that_is_not_told_as_a_whole_is_told_in_no_window():
+    records = sparse(8, groups=8, years=4, mean=6)
+    question = GroupQuestion(groups=("group",), measures=MEASURES[:2], period="year")
+    protection, told = published(records, question)
+    whole = protection[(protection["window"] == "all") & ~protection["told"]]
+    hidden = set(zip(whole["measure"], whole["group"], strict=True))
+    assert hidden and not hidden & set(
+        zip(told["estimates"]["measure"], told["estimates"]["group"], strict=True)
+    )
+    # nearly every window of a group is small: then none is told
+    by_window = told["estimates"]["window"] != "all"
+    assert not by_window.any() and not len(told["changes"])
+
+
 def test_weights_and_broken_events_are_not_released():
     records = sparse(1)
     question = GroupQuestion(groups=("group",), measures=MEASURES[:1], weight="value")
