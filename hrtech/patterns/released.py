@@ -91,7 +91,8 @@ def find_released_patterns(aggregates: pd.DataFrame, settings: PatternSettings) 
     start = time.perf_counter()
     _check(aggregates, settings)
     parsed = [dict(parse_attributes(text)) for text in aggregates["attributes"]]
-    own = aggregates.reset_index(drop=True)
+    numbers = aggregates[["count", "low", "high", "sd"]].to_numpy(float)
+    lengths = [int(n) for n in aggregates["length"]]
     alone = [k for k, items in enumerate(parsed) if set(items) == {settings.time}]
     if len(alone) < 2:
         raise PatternsError(
@@ -101,8 +102,8 @@ def find_released_patterns(aggregates: pd.DataFrame, settings: PatternSettings) 
     labels = [parsed[k][settings.time] for k in alone]
     periods = read_periods(pd.DataFrame({settings.time: labels}), settings)
     place = dict(zip(labels, periods.index.tolist(), strict=True))
-    volume = _series(own, {place[parsed[k][settings.time]]: k for k in alone}, (), len(periods.labels))
-    told, totals = _by_combination(own, parsed, place, settings, len(periods.labels))
+    volume = _series(numbers, {place[parsed[k][settings.time]]: k for k in alone}, (), len(periods.labels))
+    told, totals = _by_combination(numbers, lengths, parsed, place, settings, len(periods.labels))
     thresholds, rows = _thresholds(totals, settings, len(periods.labels))
     found = [
         one
@@ -114,7 +115,7 @@ def find_released_patterns(aggregates: pd.DataFrame, settings: PatternSettings) 
     found.sort(key=lambda f: (f.p, len(f.told.items), sorted(v for _, v in f.told.items), f.first))
     search = Search(
         round(float(np.nansum(volume.counts))), periods.labels, tuple(sorted({c for i in totals for c, _ in i})),
-        len(totals), sum(row[3] for row in rows), len(own), periods.cycle, periods.cycles, 1.0,
+        len(totals), sum(row[3] for row in rows), len(numbers), periods.cycle, periods.cycles, 1.0,
         time.perf_counter() - start,
     )  # fmt: skip
     lines, moments = _rows(found, volume, periods, settings, thresholds)
@@ -150,24 +151,25 @@ def _check(aggregates: pd.DataFrame, settings: PatternSettings) -> None:
 
 
 def _series(
-    own: pd.DataFrame, rows: Mapping[int, int], items: tuple[Attribute, ...], n_periods: int
+    numbers: NDArray[np.float64], rows: Mapping[int, int], items: tuple[Attribute, ...], n_periods: int
 ) -> _Told:
     out = np.full((4, n_periods), np.nan)
     for period, k in rows.items():
-        out[:, period] = _ends(own, k)
+        out[:, period] = _ends(numbers, k)
     return _Told(items, *out)
 
 
-def _ends(own: pd.DataFrame, k: int) -> tuple[float, float, float, float]:
+def _ends(numbers: NDArray[np.float64], k: int) -> tuple[float, float, float, float]:
     """Count, lowest and highest noisy count that gives the interval's whole numbers, and sd."""
-    count, low, high, sd = own[["count", "low", "high", "sd"]].iloc[k].astype(float).tolist()
+    count, low, high, sd = numbers[k].tolist()
     reach = _NORMAL_95 * sd
     least = low - 1 + reach if low > 0 else -np.inf
     return count, least, max(high + 1 - reach, least), sd
 
 
 def _by_combination(
-    own: pd.DataFrame,
+    numbers: NDArray[np.float64],
+    lengths: list[int],
     parsed: list[dict[str, str]],
     place: Mapping[str, int],
     settings: PatternSettings,
@@ -183,13 +185,13 @@ def _by_combination(
         items = tuple(sorted((c, v) for c, v in values.items() if c != settings.time))
         out = any((wanted and c not in wanted) or v in settings.ignored.get(c, ()) for c, v in items)
         # two values of one column read as one item here: such a row is about fewer columns than its length says
-        if not items or out or len(values) != own.at[k, "length"] or len(items) > settings.max_length:
+        if not items or out or len(values) != lengths[k] or len(items) > settings.max_length:
             continue
         if settings.time in values:
             over_time.setdefault(items, {})[place[values[settings.time]]] = k
         else:
-            totals[items] = _ends(own, k)
-    return {items: _series(own, rows, items, n_periods) for items, rows in over_time.items()}, totals
+            totals[items] = _ends(numbers, k)
+    return {items: _series(numbers, rows, items, n_periods) for items, rows in over_time.items()}, totals
 
 
 def _thresholds(

@@ -11,10 +11,6 @@ import numba as nb
 import numpy as np
 
 UP, DOWN = 1, -1
-#: Logs of chances: what is bounded below the first is not worked out; what is below the second is only summed.
-NEVER, SMALL = -15.0, -12.0
-#: Exponent of a bound on a chance that spares the work of a better one.
-HARDLY = 18.0
 #: Columns of what `scan` emits.
 ROW, FIRST, LENGTH, COUNT, SAME_PHASE, SIGN, REACHES = range(7)
 
@@ -248,7 +244,8 @@ def _margins(n: int, k: int, draws: int, need: float) -> Any:
 @nb.njit(cache=True, nogil=True)
 def scan(  # noqa: C901
     counts: Any, exposure: Any, known: Any, windows: Any, up: bool, down: bool, log_p: float, season_log_p: Any,
-    phase: Any, n_phases: int, last: bool, slack: Any, needed: Any, out: Any, tails: Any,
+    phase: Any, n_phases: int, last: bool, slack: Any, hardly: float, needed: Any,
+    out: Any, tails: Any,
 ) -> Any:  # fmt: skip
     """Emit windows whose count is extreme, or might be if a season alone split the count of its phases by chance.
 
@@ -265,6 +262,8 @@ def scan(  # noqa: C901
         n_phases: How many phases; 0: there is no season to look at.
         last: Whether only windows that end with the last period are looked at.
         slack: By count, how much smaller than the deviance -log p may be.
+        hardly: How large -log of a bound on a split's chance spares the work of a better one; two thirds of it, and the
+            split is not emitted.
         needed: What was worked out before for the same exposure and `season_log_p`, shape (2, windows, totals), -2 for
             what was not; no totals where combinations differ in them.
         out: Receives the columns named above, shape (room, 7).
@@ -321,13 +320,13 @@ def scan(  # noqa: C901
                         draws = cumulated[e, first + length] - cumulated[e, first]
                         below, above = _margins(n, k, draws, -season_log_p[row] - gap)
                         if may_rise:
-                            rare = _exponent(above, same, shares[e, at, first], above - middle)
-                            may_rise = rare <= HARDLY
-                            left_out += 0.0 if may_rise or rare > 2.0 * HARDLY else exp(-rare)
+                            rare = _exponent(above, same, shares[e, at, first], above - middle, hardly)
+                            may_rise = rare <= hardly
+                            left_out += 0.0 if may_rise or rare > 2.0 * hardly else exp(-rare)
                         if may_fall and below >= 0:
-                            rare = _exponent(below, same, shares[e, at, first], middle - below)
-                            may_fall = rare <= HARDLY
-                            left_out += 0.0 if may_fall or rare > 2.0 * HARDLY else exp(-rare)
+                            rare = _exponent(below, same, shares[e, at, first], middle - below, hardly)
+                            may_fall = rare <= hardly
+                            left_out += 0.0 if may_fall or rare > 2.0 * hardly else exp(-rare)
                         may_fall = may_fall and below >= 0
                 if x < high and x > low and not may_rise and not may_fall:
                     continue
@@ -350,12 +349,12 @@ def scan(  # noqa: C901
                         if (way == UP and not may_rise) or (way == DOWN and not may_fall):
                             continue
                         chance = _split(
-                            way, same, n, k, draws, phase_draws, season_log_p[row], gap,
+                            way, same, n, k, draws, phase_draws, season_log_p[row], gap, hardly,
                             needed[(way + 1) // 2, at * n_periods + first],
                         )  # fmt: skip
                         if chance > split:
                             split, turn = chance, way
-                    if split < SMALL:
+                    if split < -hardly / 1.5:
                         left_out += exp(split)
                         split = -np.inf
                 if not reaches and split == -np.inf:
@@ -370,12 +369,12 @@ def scan(  # noqa: C901
 
 
 @nb.njit(cache=True, nogil=True, inline="always")
-def _exponent(x: float, same: int, share: float, away: float) -> float:
+def _exponent(x: float, same: int, share: float, away: float, hardly: float) -> float:
     """Bound on -log of the chance that x of `same` fall into the window, by Hoeffding's and Chernoff's inequalities."""
     if away <= 0:
         return 0.0
     rough = 2.0 * away * away / same
-    if rough > 2.0 * HARDLY:
+    if rough > 2.0 * hardly:
         return rough
     part = x / same
     if part >= 1.0 or part <= 0.0:
@@ -421,7 +420,8 @@ def _extremes(cumulated: Any, windows: Any) -> Any:
 
 @nb.njit(cache=True, nogil=True)
 def _split(
-    way: int, same: int, n: int, k: int, draws: int, phase_draws: int, log_p: float, gap: float, needed: Any
+    way: int, same: int, n: int, k: int, draws: int, phase_draws: int, log_p: float, gap: float, hardly: float,
+    needed: Any,
 ) -> float:  # fmt: skip
     """Log of the chance that a season's count, split between cycles by exposure, brings a count as extreme as log_p."""
     low, high = max(0, same - (phase_draws - draws)), min(same, draws)
@@ -433,7 +433,7 @@ def _split(
     middle = same * share
     away = above - middle if way == UP else middle - below
     # Bernstein's inequality
-    if away > 0 and away * away > 36.0 * (same * share * (1.0 - share) + away / 3.0):
+    if away > 0 and away * away > 2.0 * hardly * (same * share * (1.0 - share) + away / 3.0):
         return -0.5 * away * away / (same * share * (1.0 - share) + away / 3.0)
     if k < len(needed):
         if needed[k] == -2:
@@ -445,6 +445,6 @@ def _split(
         return -np.inf
     if low < least < high and (least - middle) * way > 0:
         bound = -chernoff(least, phase_draws, same, draws)
-        if bound < NEVER:
+        if bound < -hardly / 1.2:
             return bound
     return log_tail(least, phase_draws, same, draws, way)

@@ -67,14 +67,14 @@ def test_a_period_is_looked_at_once_and_in_order():
 
 def test_null_sequences_hardly_ever_alert():
     alerts = 0
-    for seed in range(12):
-        frame = world(np.random.default_rng([3, seed]), 1500)
+    for seed in range(6):
+        frame = world(np.random.default_rng([3, seed]), 1000)
         past = None
-        for month in (6, 8, 10, 12):
+        for month in (6, 9, 12):
             seen = watch(frame, PatternSettings("t", max_length=2), f"2021-{month:02d}", past)
             past = seen.decisions
         alerts += bool((past["decision"] == "alert").any())
-    assert alerts <= 3
+    assert alerts <= 2
 
 
 def test_stable_combinations_are_those_that_go_together_in_every_period():
@@ -132,11 +132,11 @@ def test_a_rise_beyond_the_noise_is_found_in_released_counts_and_noise_alone_is_
     assert (top["attributes"], top["first"], top["direction"]) == ("c0:v1;c1:v2", "2021-09", "emerging")
     assert set(found.patterns["tier"]) == {"strict"}
     reported = 0
-    for seed in range(25):
+    for seed in range(10):
         noise = np.random.default_rng([7, seed])
         told = find_released_patterns(aggregates(world(noise, 1500), noise, 12.0), PatternSettings("t"))
         reported += bool(len(told.leaders))
-    assert reported <= 4
+    assert reported <= 3
 
 
 @pytest.mark.parametrize(

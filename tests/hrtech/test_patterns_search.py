@@ -246,7 +246,7 @@ def test_bands_ignored_and_unknown_values():
     frame["age"] = rng.integers(10, 60, len(frame)).astype(float)
     late = frame["t"] == "2021-04"
     frame.loc[late, "age"] = rng.integers(30, 40, late.sum()).astype(float)
-    given = PatternSettings("t", bands={"age": (18, 30, 40)}, max_length=2)
+    given = PatternSettings("t", bands={"age": (18, 30, 40)}, max_length=2, exploratory=0.0)
     found = find_patterns(frame, given)
     assert "age:30–<40" in set(found.leaders["attributes"])
     frame["b"] = frame["b"].mask(late, "n/a")
