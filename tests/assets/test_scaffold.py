@@ -31,7 +31,7 @@ FRAME = pd.DataFrame(
         "left_on": ["27/03/2018", "28/03/2018", "29/04/2018", "30/05/2018"] * 8,
     }
 )
-FROM_FILE = ("CaseRelease", "CausalDiscovery", "EntityLinkage", "EffectStudy", "EventStudy")
+FROM_FILE = ("CasePatterns", "CaseRelease", "CausalDiscovery", "EntityLinkage", "EffectStudy", "EventStudy")
 #: Names that YAML, the names of fields or DuckDB take for something else.
 HOSTILE = (
     "yes",
