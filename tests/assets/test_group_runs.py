@@ -161,6 +161,7 @@ def test_a_draft_names_groups_and_period(project):
 
 
 def test_the_examples_of_the_documentation_load(project):
+    project.population("our_people")
     text = (Path(__file__).parents[2] / "docs" / "group_comparison.md").read_text(encoding="utf-8")
     blocks = [block for block in re.findall(r"```yaml\n(.*?)```", text, re.S) if block.startswith("type:")]
     assert len(blocks) == 2
