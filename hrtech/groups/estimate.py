@@ -1,8 +1,7 @@
 """Each group's figure and everybody else's, by window: crude, and directly standardised.
 
-Direct standardisation weighs each stratum of a group as the standard does. Rates: Fay and Feuer's gamma interval in
-its mid-p form. Shares: MOVER over the strata's own intervals (Zou, Huang and Zhang 2009, Computational Statistics and
-Data Analysis 53). Means: the delta method with Satterthwaite's degrees of freedom. The weights are taken as given.
+Here: which figure is made how. Intervals of one figure are `hrtech.groups.intervals`, those of strata together
+`hrtech.groups.standardise`.
 """
 
 from collections.abc import Callable
@@ -22,6 +21,7 @@ from hrtech.groups.intervals import (
 )
 from hrtech.groups.question import GroupQuestion, Measure
 from hrtech.groups.records import Prepared, Values
+from hrtech.groups.standardise import mean_strata, rate_strata, share_strata
 from hrtech.groups.tally import Tally, tally
 
 Floats = np.ndarray
@@ -283,74 +283,12 @@ def _standardised(
     estimate = np.where(empty > 0, np.nan, ratio @ weights)
     blank = np.where(empty > 0, np.nan, 1.0)
     if measure.kind == "share":
-        limits = _share_strata(strata, ratio, weights, estimate, crude.effect, blank)
+        limits = share_strata(strata, ratio, weights, estimate, crude.effect, blank)
     elif measure.kind == "rate":
-        limits = _rate_strata(strata, below, weights, estimate, crude.effect, blank, measure.scale)
+        limits = rate_strata(strata, below, weights, estimate, crude.effect, blank, measure.scale)
     else:
-        limits = _mean_strata(strata, weights, estimate, blank)
+        limits = mean_strata(strata, weights, estimate, blank)
     made = replace(
         crude, standardised=True, value=estimate * measure.scale, reason=reason, limits=limits, exact=None
     )
     return replace(made, shown=limits(question.confidence))
-
-
-def _share_strata(
-    strata: list[Tally], ratio: Floats, weights: Floats, estimate: Floats, effect: Floats, blank: Floats
-) -> Callable[[float], Limits]:
-    known = np.stack([one.records for one in strata], axis=-1) / effect[..., None]
-
-    def limits(confidence: float) -> Limits:
-        low, high = share_limits(ratio * known, known, confidence)
-        down, up = (np.sqrt(np.nansum((weights * (ratio - end)) ** 2, axis=-1)) for end in (low, high))
-        return blank * np.maximum(estimate - down, 0.0), blank * np.minimum(estimate + up, 1.0)
-
-    return limits
-
-
-def _rate_strata(
-    strata: list[Tally],
-    below: Floats,
-    weights: Floats,
-    estimate: Floats,
-    effect: Floats,
-    blank: Floats,
-    scale: float,
-) -> Callable[[float], Limits]:
-    with np.errstate(divide="ignore", invalid="ignore"):
-        each = np.where(below > 0, weights / below, 0.0) * effect[..., None]
-    events = np.stack([one.above for one in strata], axis=-1) / effect[..., None]
-    variance, most = (each**2 * events).sum(axis=-1), each.max(axis=-1)
-    rate = np.nan_to_num(estimate)
-    # in this unit the variance equals the mean
-    unit = np.where(rate > 0, np.divide(variance, rate, where=rate > 0, out=np.ones_like(rate)), most)
-    unit = np.where(unit > 0, unit, 1.0)
-
-    def limits(confidence: float) -> Limits:
-        low, high = count_limits(rate / unit, confidence, most / unit)
-        return blank * low * unit * scale, blank * high * unit * scale
-
-    return limits
-
-
-def _mean_strata(
-    strata: list[Tally], weights: Floats, estimate: Floats, blank: Floats
-) -> Callable[[float], Limits]:
-    people = np.stack([one.people for one in strata], axis=-1)
-    variance = np.stack([one.variance for one in strata], axis=-1)
-    freedom = np.maximum(people - 1, 0)
-    # a stratum of one has the spread of the others
-    pooled = np.nansum(freedom * variance * people, axis=-1) / np.maximum(freedom.sum(axis=-1), 1)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        variance = np.where(people > 1, variance, np.where(people > 0, pooled[..., None] / people, 0.0))
-        parts = weights**2 * variance
-        whole = parts.sum(axis=-1)
-        known = np.where(freedom > 0, parts**2 / np.maximum(freedom, 1), 0.0).sum(axis=-1)
-        degrees = np.where(
-            known > 0, np.clip(whole**2 / known, 1, np.maximum(freedom.sum(axis=-1), 1)), np.nan
-        )
-
-    def limits(confidence: float) -> Limits:
-        low, high = mean_limits(estimate, np.sqrt(whole), degrees, confidence)
-        return blank * low, blank * high
-
-    return limits
