@@ -315,7 +315,9 @@ def scan(  # noqa: C901
                     for p in range(first, first + length):
                         same += own_phase[phase[p]]
                     middle = same * shares[e, at, first]
-                    may_rise, may_fall = same >= season_high, season_low >= 0 and same > 0
+                    # the margins of this window lie no nearer than those over all windows
+                    may_rise = same >= season_high and not _far(season_high - middle, same, hardly)
+                    may_fall = season_low >= 0 and same > 0 and not _far(middle - season_low, same, hardly)
                     if may_rise or may_fall:
                         draws = cumulated[e, first + length] - cumulated[e, first]
                         below, above = _margins(n, k, draws, -season_log_p[row] - gap)
@@ -366,6 +368,12 @@ def scan(  # noqa: C901
                     tails[found, 0], tails[found, 1] = tail, split
                 found += 1
     return found, left_out
+
+
+@nb.njit(cache=True, nogil=True, inline="always")
+def _far(away: float, same: int, hardly: float) -> bool:
+    """Whether Hoeffding's inequality alone makes a split that far from its mean too rare to count."""
+    return away > 0 and away * away > hardly * same
 
 
 @nb.njit(cache=True, nogil=True, inline="always")
