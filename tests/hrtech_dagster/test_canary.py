@@ -36,6 +36,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 ROOT = Path(__file__).resolve().parents[2]
 #: Drawn anew for each session, so that no file of this checkout holds it.
 WORD = "zq" + "".join(secrets.choice("bcdfghjklmnpqrstvwxz") for _ in range(8))
+COUNTED = ("risen", "compared")
 LABELS = {"gender": ("Female", "Male"), "form": ("Labour", "Sexual", "Domestic")}
 
 CRASH = """
@@ -173,6 +174,33 @@ def write_studies(project: Project, inbox: Path) -> None:
         },
         disclose=disclose,
     )
+    told = source("$HRTECH_HOME/inbox/cases.csv")
+    project.study(
+        "risen",
+        "CasePatterns",
+        source=told,
+        time="born",
+        period="year",
+        combine=["gender", "form", "district"],
+        min_count=2,
+        disclose=disclose,
+    )
+    project.study(
+        "compared",
+        "GroupComparison",
+        source=told,
+        groups=["district"],
+        measures=[{"name": "labour", "kind": "share", "condition": 'form == "Labour"'}],
+        subject="person_id",
+        disclose=disclose,
+    )
+    project.study(
+        "bad_time",
+        "CasePatterns",
+        source=source("$HRTECH_HOME/inbox/cases.csv", changed("note", role="category")),
+        time="note",
+        combine=["gender", "form"],
+    )
     project.study("bad_date", "CaseRelease", source=source("$HRTECH_HOME/inbox/bad_dates.csv"), **release)
     project.study(
         "bad_value",
@@ -211,7 +239,9 @@ def write_studies(project: Project, inbox: Path) -> None:
         **release,
     )
     project.code("crash", CRASH.replace("WORD", WORD.title()))
-    project.study("pages", "EvidenceSite", summary="What was found.", studies=["cases", "linked", "ties"])
+    project.study(
+        "pages", "EvidenceSite", summary="What was found.", studies=["cases", "linked", "ties", *COUNTED]
+    )
 
 
 @dataclass
@@ -299,7 +329,7 @@ def test_the_runs_made_released_and_published(world):
         path.relative_to(world.home / "lake").with_suffix("").as_posix()
         for path in (world.home / "lake").rglob("*.parquet")
     }
-    for study in ("cases", "linked", "ties"):
+    for study in ("cases", "linked", "ties", *COUNTED):
         assert f"restricted/{study}/casework" in made
         assert f"released/{study}/facts" in made and f"released/{study}/report" in made
     assert {"released/pages/candidate", "public/pages/site", "released/cases/synthetic_records"} <= made
@@ -311,6 +341,7 @@ def test_the_runs_made_released_and_published(world):
     ("step", "words"),
     [
         ("bad_date__records", "born"),
+        ("bad_time", "note"),
         ("bad_shape__records", "bad_shape.csv"),
         ("bad_type__records", "note"),
         ("bad_value__records", "district"),
@@ -551,8 +582,12 @@ def test_nothing_is_in_the_alerts(world, searcher, events, tmp_path):
         for run in instance.get_runs():
             write_alerts(instance, run.run_id, alerts)
     lines = [json.loads(line) for line in alerts.read_text(encoding="utf-8").splitlines()]
-    # the linkage warns of an entity that contradicts itself: that alert is searched as well
-    assert {line["asset"] for line in lines} == {"bad_check/records", "linked/contradictions"}
+    # the linkage warns of an entity that contradicts itself, the comparison of a group of one: searched as well
+    assert {line["asset"] for line in lines} == {
+        "bad_check/records",
+        "linked/contradictions",
+        "compared/estimates",
+    }
     assert searcher.file(alerts) == []
 
 
