@@ -1,8 +1,8 @@
 """Case patterns: planted ones found, precision, null worlds, exploratory tier, speed, invariance, private releases.
 
-`--data` is the file of many columns with several values of 6.6 (the victim–perpetrator CSV); `--only` a list of ids
-such as 6.1,6.5. Worlds are those of `case_patterns_worlds`; what was tuned on has seeds below 1000, what is reported
-here has seeds of 5000 and above.
+`--data` is the file of 6.6 or its folder: a CSV whose cells may hold several values joined by semicolons, with a column
+of the time; `--only` a list of ids such as 6.1,6.5. Worlds are those of `case_patterns_worlds`; what was tuned on has
+seeds below 1000, what is reported here has seeds of 5000 and above.
 """
 
 import resource
@@ -27,7 +27,9 @@ FIRST = 5000
 FEWER = {"region": 4, "sector": 20, "channel": 3, "sex": 2, "issue": 15, "district": 30}
 YEARS = ("2005-2013", "2014-2018", "2019", "2020", "2021-2022")
 SMALL = {"region": 4, "sector": 5, "sex": 2, "issue": 5}
-FILE = Path("/work/shared/data/ctdc_victim_perpetrator.csv")
+FILE = "ctdc_victim_perpetrator.csv"
+#: Columns that hold the time of a record, by name, the likeliest first.
+TIMES = ("yearRegister", "period", "date", "month", "quarter", "year", "time")
 
 
 def main() -> None:
@@ -281,14 +283,19 @@ def large(first: int, full: bool, data: Path | None) -> None:
                 peak <= 1024,
             )
         )
-    path = data or FILE
-    if not path.exists():
-        print(f"{path} is not here: name the file with --data", file=sys.stderr)
+    path = data / FILE if data is not None and data.is_dir() else data
+    if path is None or not path.is_file():
+        name = "seconds, a real file of several values a cell: name it with --data"
+        tell(Figure("6.6", name, None, None, None, "at most 20 s", 0, None, False))
         return
     frame = real_file(path)
-    seconds, peak = _alone(
-        frame, {"time": "yearRegister", "period": "declared", "periods": YEARS, "exploratory": 0.0}
-    )
+    time_of = next((name for name in TIMES if name in frame.columns), None)
+    if time_of is None:
+        raise SystemExit(f"{path.name} has no column named {', '.join(TIMES)}. Rename the one with the time")
+    given = {"time": time_of, "exploratory": 0.0}
+    if time_of == TIMES[0]:
+        given |= {"period": "declared", "periods": YEARS}
+    seconds, peak = _alone(frame, given)
     name = f"seconds, {len(frame):,} real rows × {frame.shape[1]} columns"
     tell(Figure("6.6", name, round(seconds, 2), None, None, "at most 20 s", 1, None, seconds <= 20))
     tell(Figure("6.6", f"peak MB, {name[9:]}", round(peak), None, None, None, 1, None, None))
