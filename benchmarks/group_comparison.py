@@ -158,9 +158,7 @@ def _judged(
     count = len(hits)
     ends = binomtest(int(sum(hits)), count).proportion_ci(0.99, "exact")
     reached = bool(ends.high >= at_least) if at_least is not None else bool(ends.low <= (at_most or 0))
-    target = (
-        f"at least {at_least}, not rejected at 1 %" if at_least is not None else "5 % not rejected at 1 %"
-    )
+    target = "≥ .94" if at_least is not None else "5 % not rejected"
     share = round(sum(hits) / count, 4)
     tell(
         Figure(id, name, share, None, None, target, count, (round(ends.low, 4), round(ends.high, 4)), reached)

@@ -120,7 +120,7 @@ EFFECT = {
 NOUNS = {
     "cases": {
         "restricted": "attacks casework evaluation fabricated findings memorised people rare records synthesizability",
-        "released": "aggregates expected_errors facts files report synthetic_records terms",
+        "released": "aggregates expected_errors facts files measured report synthetic_records terms",
         "public": "",
     },
     "linked": {
