@@ -10,6 +10,7 @@ keeps relatives together (Westfall and Young 1993, step down).
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from hrtech.patterns.cube import bit_groups, masks
@@ -280,14 +281,17 @@ def _classes(
     unit: NDArray[np.int64], phase: NDArray[np.int64], signature: NDArray[np.int64]
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
     """Units of one phase that hold the same patterns: the phase of each class, the class of each pair, and sizes."""
-    distinct, first, of_pair = np.unique(
-        np.column_stack([phase, signature[unit]]), axis=0, return_index=True, return_inverse=True
-    )
-    del first
-    units, first_pair = np.unique(unit, return_index=True)
-    del units
-    sizes = np.bincount(of_pair[first_pair], minlength=len(distinct))
-    return distinct[:, 0], of_pair, sizes
+    # hashed and counted, since sorting millions of pairs takes longer than everything else together
+    first_pair = np.full(int(unit.max()) + 1, -1, dtype=np.int64)
+    first_pair[unit[::-1]] = np.arange(len(unit) - 1, -1, -1)
+    units = np.flatnonzero(first_pair >= 0)
+    code, distinct = pd.factorize(signature[units], sort=True)
+    key = phase[first_pair[units]] * len(distinct) + code
+    sizes = np.bincount(key)
+    there = np.flatnonzero(sizes)
+    of_unit = np.empty(len(first_pair), dtype=np.int64)
+    of_unit[units] = (np.cumsum(sizes > 0) - 1)[key]
+    return there // len(distinct), of_unit[unit], sizes[there]
 
 
 def _cycle_of(periods: Periods) -> NDArray[np.int64]:
