@@ -24,8 +24,6 @@ from hrtech.patterns import PatternSettings, find_patterns, find_released_patter
 
 PEER, SCRIPT = "intelligence_toolkit", "intelligence_toolkit_patterns.py"
 FIRST = 5000
-#: Shares of fewer than this are told and not judged.
-FEWEST = 20
 TARGETS = {
     "6.1": "≥ 95 %",
     "6.2": "≥ .95",
@@ -129,9 +127,8 @@ def _interval(hits: int, count: int) -> tuple[float, float]:
 
 
 def _share(id: str, name: str, hits: int, count: int, least: float) -> None:
-    """Judged where there are enough to judge by."""
     share = hits / count if count else None
-    reached = None if share is None or count < FEWEST else share >= least
+    reached = None if share is None else share >= least
     shown = None if share is None else round(share, 4)
     tell(Figure(id, name, shown, None, None, TARGETS[id], count, _interval(hits, count), reached))
 

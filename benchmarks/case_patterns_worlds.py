@@ -81,7 +81,26 @@ def _pick(rng, base, x, periods, length, low, high, used):
     return None, 0.0
 
 
-def make_cases(  # noqa: C901
+def _when_decoy(rng, kind, mean, periods, per_year):
+    """Periods of the added records: in every period, or in two phases of each year."""
+    if kind == "stable_rare":
+        return np.repeat(np.arange(periods), np.maximum(1, rng.poisson(max(3 * np.sqrt(mean), 2), periods)))
+    phase = int(rng.integers(0, per_year))
+    active = [p for p in range(periods) if p % per_year in (phase, (phase + 1) % per_year)]
+    return np.repeat(active, np.maximum(2, rng.poisson(10 * np.sqrt(max(mean, 1)), len(active))))
+
+
+def _when_planted(rng, z, span, mean, periods):
+    """First period of the window, and the periods of the added records."""
+    first = int(rng.integers(periods // 3, periods - span + 1))
+    extra = int(np.ceil(z * np.sqrt(max(mean * span, 1.0))))
+    when = first + rng.integers(0, span, extra)
+    if extra >= span:
+        when[:span] = np.arange(first, first + span)
+    return first, when
+
+
+def make_cases(
     rows, seed, *, planted=8, decoys=True, periods=24, cards=None, per_year=12, seasonal=0, batches=0.0
 ):
     """Draw a world.
@@ -120,35 +139,20 @@ def make_cases(  # noqa: C901
 
     kinds = ("stable_rare", "stable_rare", "seasonal", "seasonal") if decoys else ("seasonal",) * seasonal
     for kind in kinds:
-        key, mean = _pick(
-            rng, base, x, periods, int(rng.choice([2, 3])), 0.3, max(3.0, rows / periods / 60), used
-        )
-        if key is None:
-            continue
-        if kind == "stable_rare":
-            number = np.maximum(1, rng.poisson(max(3 * np.sqrt(mean), 2), periods))
-            add(key, np.repeat(np.arange(periods), number))
-        else:
-            phase = int(rng.integers(0, per_year))
-            active = [p for p in range(periods) if p % per_year in (phase, (phase + 1) % per_year)]
-            number = np.maximum(2, rng.poisson(10 * np.sqrt(max(mean, 1)), len(active)))
-            add(key, np.repeat(active, number))
-        false.append((named(key), kind))
+        length = int(rng.choice([2, 3]))
+        key, mean = _pick(rng, base, x, periods, length, 0.3, max(3.0, rows / periods / 60), used)
+        if key is not None:
+            add(key, _when_decoy(rng, kind, mean, periods, per_year))
+            false.append((named(key), kind))
     labels = _labels(periods, per_year)
     for i in range(planted):
         length, z, span = (2, 3, 4)[i % 3], (4.0, 6.0, 8.0, 12.0)[i % 4], (1, 2, 3)[i % 3]
-        key, mean = _pick(
-            rng, base, x, periods, length, 0.5 if length == 4 else 1.0, rows / periods / 8, used
-        )
-        if key is None:
-            continue
-        first = int(rng.integers(periods // 3, periods - span + 1))
-        extra = int(np.ceil(z * np.sqrt(max(mean * span, 1.0))))
-        when = first + rng.integers(0, span, extra)
-        if extra >= span:
-            when[:span] = np.arange(first, first + span)
-        add(key, when)
-        true.append(Truth(named(key), labels[first], labels[first + span - 1]))
+        least = 0.5 if length == 4 else 1.0
+        key, mean = _pick(rng, base, x, periods, length, least, rows / periods / 8, used)
+        if key is not None:
+            first, when = _when_planted(rng, z, span, mean, periods)
+            add(key, when)
+            true.append(Truth(named(key), labels[first], labels[first + span - 1]))
     if more:
         x = np.vstack([x, *(part for part, _ in more)])
         t = np.concatenate([t, *(when for _, when in more)])

@@ -165,6 +165,12 @@ def _judged(
     )
 
 
+def _none_open(name: str, naive: int, recovered: int, narrow: int, asked: int) -> None:
+    name = f"{name}; {naive} worked out where only small counts are withheld)"
+    for words, count in ((name, recovered), (f"of them narrowed to fewer than {MINIMUM} values", narrow)):
+        tell(Figure("6.9", words, count, None, None, "0", asked, None, count == 0))
+
+
 def studies(worlds: int, seed: int) -> None:
     """Withheld counts that can be worked out from all tables that a study publishes."""
     recovered = naive = asked = narrow = told_figures = figures = 0
@@ -191,26 +197,8 @@ def studies(worlds: int, seed: int) -> None:
         figures, told_figures = figures + len(protection), told_figures + int(protection["told"].sum())
         open_ones = protection.assign(told=_large_enough(records, protection))
         naive += Attack(records, told_tables(vars(found), open_ones, one), open_ones).recovered()[0]
-    tell(
-        Figure(
-            "6.9", f"withheld counts of studies worked out by linear programming ({told_figures} of {figures} figures "
-            f"told; {naive} worked out where only small counts are withheld)", recovered, None, None, "0", asked, None,
-            recovered == 0,
-        )
-    )  # fmt: skip
-    tell(
-        Figure(
-            "6.9",
-            f"of them narrowed to fewer than {MINIMUM} values",
-            narrow,
-            None,
-            None,
-            "0",
-            asked,
-            None,
-            narrow == 0,
-        )
-    )
+    name = f"withheld counts of studies worked out by linear programming ({told_figures} of {figures} figures told"
+    _none_open(name, naive, recovered, narrow, asked)
 
 
 def _large_enough(records: pd.DataFrame, protection: pd.DataFrame) -> list[bool]:
@@ -352,26 +340,10 @@ def tables(worlds: int, seed: int) -> None:
                     shown + int(published.sum()),
                     rows_in_all + len(rows),
                 )
-    tell(
-        Figure(
-            "6.9", f"withheld counts of two- and three-way tables with all margins ({shown} of {rows_in_all} counts "
-            f"told; {naive} worked out where only small counts are withheld)", recovered, None, None, "0", asked, None,
-            recovered == 0,
-        )
-    )  # fmt: skip
-    tell(
-        Figure(
-            "6.9",
-            f"of them narrowed to fewer than {MINIMUM} values",
-            narrow,
-            None,
-            None,
-            "0",
-            asked,
-            None,
-            narrow == 0,
-        )
+    name = (
+        f"withheld counts of two- and three-way tables with all margins ({shown} of {rows_in_all} counts told"
     )
+    _none_open(name, naive, recovered, narrow, asked)
 
 
 def _margins(shape: tuple[int, ...]) -> np.ndarray:

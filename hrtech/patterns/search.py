@@ -15,7 +15,7 @@ from hrtech.patterns.families import Claims, Families, Records, fold
 from hrtech.patterns.periods import Periods, read_periods
 from hrtech.patterns.results import Findings, tables
 from hrtech.patterns.scan import Candidates, Scanned, first_stage, scan_blocks
-from hrtech.patterns.season import SeasonTest, exposures_of, test_season
+from hrtech.patterns.season import SeasonTest, exposures_of, season_test
 from hrtech.patterns.variables import Variables, read_variables
 
 #: Log of the p, given the leaders, at which a pattern is more than its family.
@@ -132,7 +132,7 @@ def test_stages(
     if periods.cycles < 2 or not passed.any():
         return Tested(candidates, log_threshold, none, none, alpha, None)
     rng = np.random.default_rng([settings.seed, 7])
-    season = test_season(
+    season = season_test(
         candidates, passed, log_threshold, _log_number(candidates, scanned), scanned.known, records, periods, alpha,
         settings.draws, rng,
     )  # fmt: skip

@@ -43,7 +43,7 @@ class SeasonTest:
     threshold: float
 
 
-def test_season(
+def season_test(
     candidates: Candidates,
     passed: NDArray[np.bool_],
     log_threshold: NDArray[np.float64],
@@ -163,9 +163,6 @@ def _seasons(
     families = fold(claims, records, _EXPLAINED, _REMAINS, False)
     members = [matters[which == f] for f in range(len(at))]
     return {h: members[families.leader[f]] for h, f in zip(matters.tolist(), which.tolist(), strict=True)}
-
-
-test_season.__test__ = False  # type: ignore[attr-defined]
 
 
 def exposures_of(

@@ -111,7 +111,9 @@ def test_copies_of_rows_tell_nothing_new():
     assert variance_of(np.repeat(values, 3), copied) == pytest.approx(variance_of(values, once))
     assert variance_of(values, once) == pytest.approx(values.var(ddof=1) / 200)
     assert freedom_of(np.repeat(values, 3), copied) == pytest.approx(freedom_of(values, once))
-    assert average(score(copied, 1, splits=1), copied)[2] <= 199
+    scores = score(copied, 1, splits=1)
+    assert average(scores, copied)[2] == pytest.approx(freedom_of(scores.influence[0], copied))
+    assert 1 < freedom_of(scores.influence[0], copied) <= 199
 
 
 def test_a_variance_that_few_rows_carry_is_known_less_well():

@@ -423,7 +423,7 @@ def test_numbers_beyond_64_bits_come_as_floats(two_tables):
         "attach 'stolen.duckdb' as s",
         "install httpfs",
         "set enable_external_access = true",
-        "set temp_directory = '/tmp/spill'",
+        "set temp_directory = 'spill'",
         "select * from planted",
         "",
     ],
