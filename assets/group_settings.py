@@ -1,4 +1,4 @@
-"""Settings of a GroupComparison beside its own: measures, and the terms on which it may be told."""
+"""Settings of the measures of a GroupComparison."""
 
 from pydantic import Field
 

@@ -111,7 +111,9 @@ def counted(prepared: Prepared, question: GroupQuestion, minimum: int) -> list[C
         )
     by_record = [m for m in question.measures if not m.events]
     by_event = [m for m in question.measures if m.events]
-    found = [_records(prepared, question, by_record, minimum)] if by_record else []
+    # exposure is that of records: of few, it may not be told
+    exposed = [m for m in by_event if m.exposure]
+    found = [_records(prepared, question, some, minimum) for some in (by_record, exposed) if some]
     return [*found, *(_events(prepared, question, measure, minimum) for measure in by_event)]
 
 
@@ -121,12 +123,12 @@ def _records(prepared: Prepared, question: GroupQuestion, measures: list[Measure
     for at, measure in enumerate(measures):
         status = base.attributes[:, base.first + at]
         parts = {"known": status != _UNKNOWN, "held": status == 1}
-        if measure.kind in ("count", "rate"):
+        if measure.kind == "count" or measure.denominator:
             parts.pop("known")
-        if measure.kind in ("mean", "median"):
+        if measure.kind in ("mean", "median") or measure.events:
             parts.pop("held")
         _add(counts, base, measure, question, parts, minimum)
-        if measure.kind == "share":
+        if measure.kind == "share" or (measure.exposure and not measure.events):
             _hide(counts, base, question, measure, status == 0, minimum)
         for part in parts.values():
             _hide(counts, base, question, measure, part, minimum)
@@ -169,7 +171,7 @@ def _events(prepared: Prepared, question: GroupQuestion, measure: Measure, minim
 
 def _status(prepared: Prepared, measure: Measure) -> np.ndarray:
     above = prepared.measured[measure.name].above
-    held = np.ones(len(above)) if measure.kind in ("mean", "median") else above
+    held = np.ones(len(above)) if measure.kind in ("mean", "median") or measure.events else above
     return np.where(np.isnan(above), _UNKNOWN, held).astype(np.int64)
 
 

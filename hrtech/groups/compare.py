@@ -18,13 +18,12 @@ from hrtech.groups.contrasts import (
     recovered,
 )
 from hrtech.groups.estimate import Estimates
-from hrtech.groups.question import Compare, GroupQuestion
+from hrtech.groups.question import ALL, Compare, GroupQuestion
 from hrtech.groups.ranks import rank_intervals
 from hrtech.groups.records import Prepared
 
 Floats = np.ndarray
 Index = tuple[np.ndarray, np.ndarray, np.ndarray]
-ALL: str = "all"
 
 
 @dataclass(frozen=True)

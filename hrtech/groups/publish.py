@@ -10,17 +10,15 @@ import numpy as np
 import pandas as pd
 
 from hrtech.groups.cells import Counted, counted
-from hrtech.groups.compare import ALL, adjusted
+from hrtech.groups.compare import adjusted
 from hrtech.groups.protection import protect
-from hrtech.groups.question import GroupQuestion
+from hrtech.groups.question import ALL, EVERYBODY, GroupQuestion
 from hrtech.groups.ranks import rank_intervals
 from hrtech.groups.records import prepare
 from hrtech.groups.study import add_shrunken
 
 #: Raised only when the rule changes what is told.
-MECHANISM = "group-protection/1"
-#: All groups together.
-EVERYBODY = "(all groups together)"
+MECHANISM = "group-protection/2"
 KEY = ["measure", "standardised", "window", "group"]
 #: Columns of `estimates` that are told.
 TOLD_COLUMNS = [
@@ -60,6 +58,9 @@ def protection_table(
             )
             rows.append((measure, standardised, windows[window], labels[group], told, low, high))
     table = pd.DataFrame(rows, columns=[*KEY, "told", "low", "high"])
+    # a rate of events stands on its events and on the records that they were counted in
+    ends = {"told": ("told", "all"), "low": ("low", "first"), "high": ("high", "first")}
+    table = table.groupby(KEY, sort=False, as_index=False).agg(**ends)
     return table.assign(told=table["told"] & _told_as_a_whole(table))
 
 
@@ -118,6 +119,12 @@ def told_tables(
     estimates = estimates.reset_index(drop=True)[TOLD_COLUMNS]
     counts = estimates["kind"].isin(["mean", "median"])
     estimates.loc[counts, "held"] = np.nan
+    # where nothing protects how many records did not count, those that did are told
+    uncounted = [m.name for m in question.measures if m.kind == "count" or m.denominator]
+    events = [m.name for m in question.measures if m.denominator and m.events]
+    name, records = estimates["measure"], estimates["records"].astype(float)
+    records = records.mask(name.isin(uncounted), estimates["held"])
+    estimates["records"] = records.mask(name.isin(events))
     estimates["design_effect"] = estimates["design_effect"].round(1)
     return {"estimates": estimates, **made, "ranks": _ranks(estimates, made["pairs"], question.confidence)}
 

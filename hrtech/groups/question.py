@@ -23,6 +23,10 @@ _TAKES: Final[dict[str, tuple[frozenset[str], frozenset[str]]]] = {
 }
 #: The group that a blank makes where blanks are a group of their own.
 UNKNOWN: Final = "(unknown)"
+#: Name of all windows together.
+ALL: Final = "all"
+#: Name of all groups together.
+EVERYBODY: Final = "(all groups together)"
 
 
 class GroupError(ValueError):

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from hrtech.causal.expression import evaluate
-from hrtech.groups.question import UNKNOWN, Every, GroupError, GroupQuestion, Measure
+from hrtech.groups.question import ALL, EVERYBODY, UNKNOWN, Every, GroupError, GroupQuestion, Measure
 
 Ints = np.ndarray
 Floats = np.ndarray
@@ -109,6 +109,12 @@ def prepare(
     keys, member, group = _memberships(parts, question, denominators)
     window, windows = _windows(kept, question, told)
     stratum, strata = _strata(kept, question, told)
+    labels = [JOIN.join(map(str, row)) for row in keys.itertuples(index=False)]
+    if len(set(labels)) < len(labels) or ALL in windows or EVERYBODY in labels:
+        raise GroupError(
+            f"Two groups or windows cannot be told apart by their names: a period is called '{ALL}', a group "
+            f"'{EVERYBODY}', or a value holds '{JOIN}'. Rename it in the source [setting: groups, period]"
+        )
     measured = {m.name: _values(kept, m, told) for m in question.measures}
     cluster = np.arange(len(kept))
     if question.subject:
@@ -177,12 +183,26 @@ def _cells(column: pd.Series, name: str, unknown: str) -> list[tuple[str, ...]]:
         blank if gone else _values_of(cell) or blank
         for cell, gone in zip(column.tolist(), missing, strict=True)
     ]
+    if blank and any(UNKNOWN in cell for cell, gone in zip(values, missing, strict=True) if not gone):
+        raise GroupError(
+            f"A value of column '{name}' is '{UNKNOWN}', which names the blanks. Rename it in the source, or set "
+            "unknown to leave_out [setting: unknown]"
+        )
+    _check_whole(column, name, "groups")
+    return values
+
+
+def _check_whole(column: pd.Series, name: str, setting: str) -> None:
     if pd.api.types.is_float_dtype(column) and not (column.dropna() % 1 == 0).all():
         raise GroupError(
             f"Column '{name}' holds broken numbers, which make no groups. Give it bands in the source "
-            "[setting: groups]"
+            f"[setting: {setting}]"
         )
-    return values
+
+
+def single(cell: Any) -> str | None:
+    """A cell of one value as text; None where it is empty."""
+    return next(iter(_values_of(cell)), None)
 
 
 def _values_of(cell: Any) -> tuple[str, ...]:
@@ -210,7 +230,7 @@ def _memberships(
     found = set(zip(*columns, strict=True))
     if denominators is not None and not (lacking := [c for c in names if c not in denominators.columns]):
         there = denominators[names].dropna()
-        found |= set(zip(*(there[c].map(lambda cell: _values_of(cell)[0]) for c in names), strict=True))
+        found |= set(zip(*(there[c].map(single) for c in names), strict=True))
     elif denominators is not None:
         raise GroupError(f"The table of denominators has no column '{lacking[0]}' [setting: denominators]")
     ordered = sorted(found, key=lambda key: tuple(natural(value) for value in key))
@@ -231,13 +251,13 @@ def _memberships(
 def natural(text: Any) -> tuple[tuple[int, float, str], ...]:
     """Sort key: numbers in a word by size, so that 9 comes before 10."""
     pieces = re.findall(r"\d+(?:\.\d+)?|\D+", str(text))
-    return tuple((0, float(p), "") if p[0].isdigit() else (1, 0.0, p) for p in pieces)
+    return tuple((0, float(p), "") if p[0].isdecimal() else (1, 0.0, p) for p in pieces)
 
 
 def window_names(periods: pd.Series, every: Every) -> pd.Series:
     """Name of the window of each period; missing where it is unknown."""
     if not pd.api.types.is_datetime64_any_dtype(periods):
-        return periods.map(lambda cell: _values_of(cell)[0] if _values_of(cell) else None, na_action="ignore")
+        return periods.map(single, na_action="ignore")
     year, month = periods.dt.year, periods.dt.month
     within = {"month": month, "quarter": (month + 2) // 3, "half_year": (month + 5) // 6, "year": month}[
         every
@@ -253,13 +273,14 @@ def _windows(
     if question.period is None:
         return np.full(len(kept), -1), ()
     column = kept[question.period]
+    _check_whole(column, question.period, "period")
     named = window_names(column, question.every)
     told.append((f"column {question.period}", len(kept), int(named.isna().sum())))
     present = sorted(named.dropna().unique(), key=natural)
     if pd.api.types.is_datetime64_any_dtype(column) and present:
         days = pd.Series(pd.date_range(column.min().normalize(), column.max().normalize(), freq="D"))
         present = list(dict.fromkeys(window_names(days, question.every)))
-    elif present and all(p.lstrip("-").isdigit() for p in present):
+    elif present and all(re.fullmatch(r"-?\d+", p) for p in present):
         first, last = int(present[0]), int(present[-1])
         if last - first < _MOST_GAPS:
             present = [str(p) for p in range(first, last + 1)]
@@ -289,7 +310,8 @@ def _strata(
             raise GroupError(
                 f"'{name}' holds several values a record. Standardise for columns with one [setting: standardise]"
             )
-    named = kept[names].map(lambda cell: _values_of(cell)[0], na_action="ignore")
+        _check_whole(kept[name], name, "standardise")
+    named = kept[names].map(single, na_action="ignore")
     whole = named.notna().all(axis=1)
     rows = zip(named.itertuples(index=False, name=None), whole, strict=True)
     keys = [row if there else None for row, there in rows]

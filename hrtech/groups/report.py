@@ -6,8 +6,7 @@ import pandas as pd
 
 from hrtech.facts import Chart, Fact, FactList, Heading, Report, Text
 from hrtech.facts.frames import frame_table, rows
-from hrtech.groups.compare import ALL
-from hrtech.groups.question import GroupQuestion, Measure
+from hrtech.groups.question import ALL, GroupQuestion, Measure
 from hrtech.groups.records import natural
 from hrtech.groups.telling import called, plain, unit_of
 from hrtech.pages import charts, group_charts
@@ -202,7 +201,13 @@ def _places(
 
 
 def _windows(study: str, measure: Measure, standardised: bool, table: pd.DataFrame, before: str) -> Chart:
-    sizes = table.groupby("group", sort=False)["records"].sum().sort_values(ascending=False, kind="stable")
+    sizes = (
+        table["records"]
+        .fillna(table["held"])
+        .groupby(table["group"], sort=False)
+        .sum()
+        .sort_values(ascending=False, kind="stable")
+    )
     shown = list(sizes.index[:_MOST_LINES])
     words, form = _axis(measure)
     data = [

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from hrtech.groups.compare import ALL, comparisons, ranks
+from hrtech.groups.compare import comparisons, ranks
 from hrtech.groups.estimate import Estimates, estimate_all
-from hrtech.groups.question import GroupError, GroupQuestion
+from hrtech.groups.question import ALL, GroupError, GroupQuestion
 from hrtech.groups.ranks import shrunken
-from hrtech.groups.records import JOIN, Prepared, prepare
+from hrtech.groups.records import JOIN, Prepared, prepare, single
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,7 @@ def standard_weights(
     names = list(question.standardise)
     if lacking := [c for c in [*names, "weight"] if c not in standard.columns]:
         raise GroupError(f"The standard has no column '{lacking[0]}' [setting: standard]")
-    keys = list(standard[names].map(str, na_action="ignore").itertuples(index=False, name=None))
+    keys = list(standard[names].map(single, na_action="ignore").itertuples(index=False, name=None))
     given = pd.to_numeric(standard["weight"], errors="coerce").to_numpy(float)
     if len(set(keys)) < len(keys) or not (given >= 0).all() or not given.sum() > 0:
         raise GroupError(

@@ -8,11 +8,9 @@ import pandas as pd
 
 from hrtech.facts import Fact
 from hrtech.facts.frames import rows
-from hrtech.groups.compare import ALL
-from hrtech.groups.question import GroupQuestion, Measure
+from hrtech.groups.question import ALL, GroupQuestion, Measure
 
 _MOST_FINDINGS = 40
-_SMALLEST_P = 0.001
 
 
 def group_facts(

@@ -3,8 +3,7 @@
 import pandas as pd
 
 from hrtech.counts import render_attributes
-from hrtech.groups.compare import ALL
-from hrtech.groups.question import GroupQuestion
+from hrtech.groups.question import ALL, GroupQuestion
 
 
 def against_truth(estimates: pd.DataFrame, question: GroupQuestion, counts: pd.DataFrame) -> pd.DataFrame:

@@ -22,6 +22,7 @@ from hrtech.patterns.declared import (
 )
 from hrtech.patterns.periods import Periods, read_periods
 from hrtech.patterns.search import search_windows
+from hrtech.patterns.variables import Variables, read_variables
 
 #: The tail at which a pattern that was an alert is still away from its history.
 _LASTS = 0.05
@@ -76,8 +77,8 @@ def _of_alerts(found: Patterns) -> pd.DataFrame:
 def _place(periods: Periods, period: str, before: pd.DataFrame, settings: PatternSettings) -> int:
     if period not in periods.labels:
         raise PatternsError(
-            f"No record lies in period {period} or around it: the table spans {periods.labels[0]} to "
-            f"{periods.labels[-1]}. Name a period that has arrived [setting: {settings.time}]"
+            f"No record lies in period {period} or around it. Name a period that has arrived [setting: "
+            f"{settings.time}]"
         )
     at = periods.labels.index(period)
     if not (periods.index == at).any():
@@ -106,23 +107,22 @@ def _followed(
     """What became of patterns that were alerts and are none now: the period's count against that before the alert."""
     from scipy.stats import hypergeom
 
-    rows = []
+    rows: list[tuple] = []
     told = before[before["decision"] == "alert"]
-    ended = set(before.loc[before["decision"] == "ended", "attributes"])
+    if not len(told):
+        return rows
+    variables = read_variables(own, read_periods(own, settings), settings)
     for key, group in told.groupby([told["attributes"], told["direction"] == "fading"], sort=True):
         text, fading = (str(key[0]), bool(key[1])) if isinstance(key, tuple) else (str(key), False)
         last_alert = int(group["look"].max())
-        over = before[
-            (before["attributes"] == text) & (before["decision"] == "ended") & (before["look"] > last_alert)
-        ]
-        if (text, fading) in now or (text in ended and len(over)):
+        same = (before["attributes"] == text) & ((before["direction"] == "fading") == fading)
+        over = same & (before["decision"] == "ended") & (before["look"] > last_alert)
+        if (text, fading) in now or over.any():
             continue
-        begin = periods.labels.index(str(group["first"].iloc[0]))
-        index = read_periods(own, settings).index
-        holds = _holders(own, text)
-        history, arrived = index < begin, index == periods.labels.index(period)
-        n, k, draws = int((history | arrived).sum()), int(holds[history | arrived].sum()), int(arrived.sum())
-        x = int((holds & arrived).sum())
+        begin, at = periods.labels.index(str(group["first"].iloc[0])), periods.labels.index(period)
+        counts, known = _counted(variables, text)
+        x, draws = int(counts[at]), int(known[at])
+        k, n = int(counts[:begin].sum()) + x, int(known[:begin].sum()) + draws
         p = hypergeom.cdf(x, n, k, draws) if fading else hypergeom.sf(x - 1, n, k, draws)
         expected = (k - x) / max(n - draws, 1) * draws
         rows.append(
@@ -132,22 +132,13 @@ def _followed(
     return rows
 
 
-def _holders(frame: pd.DataFrame, text: str) -> np.ndarray:
-    rows = np.ones(len(frame), dtype=bool)
-    for column, value in parse_attributes(text):
-        cells = frame[column]
-        several = cells.map(lambda cell: isinstance(cell, list | np.ndarray)).any()
-        if several:
-            rows &= np.array(
-                [cell is not None and not _blank(cell) and value in list(cell) for cell in cells]
-            )
-        else:
-            rows &= (cells.astype("str") == value).fillna(False).to_numpy(bool)
-    return rows
-
-
-def _blank(cell: object) -> bool:
-    return isinstance(cell, float)
+def _counted(variables: Variables, text: str) -> tuple[np.ndarray, np.ndarray]:
+    """Units by period that hold a pattern, and those where all its columns are known."""
+    number = {item: at for at, item in enumerate(variables.items)}
+    items = [number[item] for item in parse_attributes(text)]
+    mask = int(np.bitwise_or.reduce([1 << int(variables.column_of[item]) for item in items]))
+    holds = np.logical_and.reduce([variables.holds(item) for item in items])
+    return variables.units(holds & variables.knows(mask)), variables.exposure(mask)
 
 
 def lives(decisions: pd.DataFrame) -> pd.DataFrame:

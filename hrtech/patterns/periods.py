@@ -160,8 +160,6 @@ def _coarser(kind: str, found: NDArray[np.int64], settings: PatternSettings) -> 
             f"Column '{settings.time}' holds a {kind.replace('_', ' ')} in each cell, which does not say the "
             f"{asked.replace('_', ' ')}. Use '{kind}' [setting: period]"
         )
-    if asked == "week":
-        raise PatternsError(f"Column '{settings.time}' holds no dates: weeks are unknown [setting: period]")
     return asked, found * _PER_YEAR.get(asked, 1) // _PER_YEAR[kind]
 
 

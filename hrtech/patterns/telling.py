@@ -10,6 +10,7 @@ from typing import Final
 
 import pandas as pd
 
+from hrtech.counts import parse_attributes
 from hrtech.facts import Fact
 from hrtech.facts.frames import rows
 from hrtech.patterns.words import in_words, key_of, window_words
@@ -255,7 +256,7 @@ def at_once(patterns: pd.DataFrame, periods: pd.Series) -> pd.DataFrame:
         for other in listed:
             if one is other or not _overlap(one, other, places):
                 continue
-            shared = set(one["attributes"].split(";")) & set(other["attributes"].split(";"))
+            shared = set(parse_attributes(one["attributes"])) & set(parse_attributes(other["attributes"]))
             found.append(
                 (
                     one["pattern_id"],

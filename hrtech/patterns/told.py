@@ -10,8 +10,9 @@ together cover all values of a column give what was withheld by subtraction. So:
 3. A way out. In every column, values that no told pattern names are held by the minimum cell or more; and in every
    period that many records hold no told pattern. Each told pattern then has records of its own that no other told
    number counts, so that a record of a withheld combination may just as well lie elsewhere: no sum gives it back.
-4. Periods. Counts by period are told in blocks of neighbouring periods that hold the minimum cell each and end where
-   the window begins and ends; where no such blocks exist, the timeline is withheld whole.
+4. Periods. Counts by period are told in blocks of neighbouring periods that hold the minimum cell each, or nobody among
+   the minimum cell or more, and end where the window begins and ends; where no such blocks exist, the timeline is
+   withheld whole.
 
 Why 3 protects: let S be a withheld combination in a period. A record that holds S can be exchanged for records that
 hold one told part of S each and otherwise only values of the way out, and as many records fewer that hold nothing told;
@@ -34,7 +35,7 @@ from hrtech.patterns.telling import pattern_facts
 from hrtech.privacy.disclosure import control_facts
 
 #: Raised only when the rule changes.
-MECHANISM: Final = "pattern-disclosure/1"
+MECHANISM: Final = "pattern-disclosure/2"
 #: What is told of a pattern; numbers that follow from its records by exact formulas stay consistent with these.
 PATTERN_COLUMNS: Final = (
     "pattern_id", "attributes", "length", "direction", "first", "last", "observed", "expected", "ratio", "low", "high",
@@ -140,8 +141,8 @@ def _large(leaders: pd.DataFrame, least: int) -> pd.Series:
     return (
         enough
         & ((outside == 0) | (outside >= least))
-        & ((others == 0) | (others >= least))
-        & ((others_outside == 0) | (others_outside >= least))
+        & (others >= least)
+        & ((others_outside >= least) | (outside + others_outside == 0))
     ).astype(bool)
 
 
@@ -238,7 +239,7 @@ def _merged(segment: pd.DataFrame, least: int) -> list[dict[str, object]] | None
     if start < len(segment):
         if spans:
             spans[-1][1] = len(segment)
-        elif held == 0:
+        elif held == 0 and (others >= least or others == 0):
             spans.append([0, len(segment)])
         else:
             return None

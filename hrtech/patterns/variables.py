@@ -103,12 +103,15 @@ class Variables:
         joint = np.bincount(which * self.n_periods + self.period, minlength=len(masks) * self.n_periods)
         return masks, joint.reshape(len(masks), self.n_periods)
 
+    def units(self, rows: NDArray[np.bool_]) -> NDArray[np.int64]:
+        """Units by period that one of some records belongs to."""
+        first = np.flatnonzero(np.diff(self.group[rows], prepend=-1) > 0)
+        return np.bincount(self.period[rows][first], minlength=self.n_periods).astype(np.int64)
+
     def exposure(self, mask: int) -> NDArray[np.int64]:
         """Units by period with a record where all columns of the mask are known."""
         if self.grouped:
-            rows = self.knows(mask)
-            first = np.flatnonzero(np.diff(self.group[rows], prepend=-1) > 0)
-            return np.bincount(self.period[rows][first], minlength=self.n_periods).astype(np.int64)
+            return self.units(self.knows(mask))
         masks, counts = self._masks
         return np.asarray(counts[(masks & mask) == mask].sum(axis=0))
 

@@ -35,18 +35,20 @@ def look_at_new_periods(
     Raises:
         PatternsError: There is no such period, or none before it.
     """
-    labels = read_periods(frame, settings).labels
+    periods = read_periods(frame, settings)
+    labels = periods.labels
+    there = set(periods.index[periods.index >= 0].tolist())
     looked = set() if past is None else set(past.loc[past["decision"] == "looked", "period"])
     if not looked and (first not in labels or first == labels[0]):
         raise PatternsError(
-            f"No period with a history before it is called '{first}'; periods run from {labels[0]} to {labels[-1]}. "
-            "Name one after the first [setting: watch.first]"
+            f"No period with a history before it is called '{first}'. Name one of those in the asset 'periods', after "
+            "the first [setting: watch.first]"
         )
     start = labels.index(first) if first in labels else 0
     latest = max((labels.index(label) for label in looked if label in labels), default=-1)
-    new = [
-        label for at, label in enumerate(labels[: len(labels) - unfinished]) if at >= start and at > latest
-    ]
+    finished = labels[: max(len(labels) - unfinished, 0)]
+    # a period without records has nothing to test
+    new = [label for at, label in enumerate(finished) if at >= start and at > latest and at in there]
     decisions, known = past, lives
     for label in new:
         done = watch(frame, settings, label, decisions)

@@ -11,7 +11,9 @@ from scipy.sparse import csr_array
 from hrtech.groups import GroupError, GroupQuestion, Measure, compare_groups
 from hrtech.groups.audit import Figures, Reader
 from hrtech.groups.protection import protect
-from hrtech.groups.publish import EVERYBODY, protection_table, told_tables
+from hrtech.groups.publish import protection_table, told_tables
+from hrtech.groups.question import EVERYBODY
+from hrtech.groups.records import prepare
 
 MINIMUM = 10
 
@@ -118,6 +120,61 @@ def published(records, question, minimum=MINIMUM):
     found = compare_groups(records, question)
     protection = protection_table(records, question, minimum)
     return protection, told_tables(vars(found), protection, question)
+
+
+@pytest.mark.parametrize(
+    ("measure", "least"),
+    [
+        (Measure("seen", "count", condition="held"), "held"),
+        (Measure("often", "rate", condition="held", exposure="hours"), "known"),
+        (Measure("often", "rate", events="times", exposure="hours"), "known"),
+        (Measure("often", "rate", exposure="hours"), "known"),
+    ],
+)
+def test_no_column_of_counts_and_rates_tells_how_few_records_there_are(measure, least):
+    sizes = {"a": 3, "b": 4, "c": 60, "d": 80, "e": 90}
+    group = np.repeat(list(sizes), list(sizes.values()))
+    rng = np.random.default_rng(0)
+    records = pd.DataFrame(
+        {
+            "group": group,
+            "held": pd.array(
+                rng.random(len(group)) < np.where(np.isin(group, ["a"]), 0.0, 0.5), dtype="boolean"
+            ),
+            "times": rng.integers(15, 20, len(group)),
+            "hours": np.full(len(group), 7.0),
+        }
+    )
+    protection, told = published(records, GroupQuestion(groups=("group",), measures=(measure,)))
+    estimates = told["estimates"]
+    for column in ("records", "held"):
+        small = estimates[column].dropna()
+        assert ((small == 0) | (small >= MINIMUM)).all()
+    if least == "known":  # the exposure of few is told by nothing
+        assert not set(estimates["group"]) & {"a", "b"}
+    assert {"c", "d", "e"} & set(estimates["group"])
+    assert (protection.groupby(["measure", "standardised", "window", "group"]).size() == 1).all()
+
+
+def test_names_that_would_be_taken_for_each_other_are_refused():
+    base = pd.DataFrame({"g": ["x", "y"] * 20, "h": ["u", "v"] * 20, "p": ["1", "2"] * 20})
+    count = (Measure("n", "count"),)
+    for changed, question in (
+        (base.assign(p=["all", "2"] * 20), GroupQuestion(groups=("g",), measures=count, period="p")),
+        (
+            base.assign(g=["x · y", "x"] * 20, h=["c", "y · c"] * 20),
+            GroupQuestion(groups=("g", "h"), measures=count),
+        ),
+        (base.assign(g=[EVERYBODY, "y"] * 20), GroupQuestion(groups=("g",), measures=count)),
+        (
+            base.assign(g=["(unknown)", "y"] * 20),
+            GroupQuestion(groups=("g",), measures=count, unknown="group"),
+        ),
+    ):
+        with pytest.raises(GroupError, match=r"told apart|names the blanks"):
+            prepare(changed, question)
+    odd = base.assign(g=["①x", "y"] * 20, p=["--5", "2"] * 20)
+    assert set(prepare(odd, GroupQuestion(groups=("g",), measures=count, period="p")).windows) == {"--5", "2"}
 
 
 def test_nothing_small_is_worked_out_from_all_tables_of_a_study():

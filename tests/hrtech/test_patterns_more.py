@@ -18,6 +18,7 @@ from hrtech.patterns import (
 )
 from hrtech.patterns.dispersion import Spread
 from hrtech.patterns.released import noisy_tail
+from hrtech.patterns.watching import look_at_new_periods
 
 
 def world(rng, rows=4000, months=12, sizes=(3, 4, 5)):
@@ -63,6 +64,46 @@ def test_a_period_is_looked_at_once_and_in_order():
         watch(frame, given, "2021-06", seen.decisions)
     with pytest.raises(PatternsError, match="No record lies in period 2031-01"):
         watch(frame, given, "2031-01", seen.decisions)
+
+
+def test_an_empty_period_is_passed_over_and_an_unfinished_one_waits():
+    frame = world(np.random.default_rng(3), rows=900, months=6)
+    months = sorted(frame["t"].unique())
+    frame = frame[frame["t"] != months[3]]
+    settings = PatternSettings("t", max_length=2)
+    given = {"first": months[2], "past": None, "lives": None}
+    decisions, _, looks = look_at_new_periods(frame, settings, unfinished=0, **given)
+    assert looks == 3
+    assert decisions.loc[decisions["decision"] == "looked", "period"].tolist() == [
+        months[k] for k in (2, 4, 5)
+    ]
+    again = look_at_new_periods(frame, settings, unfinished=0, first=months[2], past=decisions, lives=None)
+    assert again[2] == 0
+    assert look_at_new_periods(frame, settings, unfinished=99, **given)[2] == 0
+
+
+@pytest.mark.parametrize("blank", [True, False])
+def test_what_lasts_is_counted_as_it_was_searched(blank):
+    rng = np.random.default_rng(4)
+    months = [f"2024-{m:02d}" for m in range(1, 9)]
+    frame = pd.DataFrame({"period": np.repeat(months, 400)})
+    frame["kind"] = rng.choice(["u", "v", "w"], len(frame))
+    late = frame["period"].isin(months[5:]).to_numpy()
+    debt = rng.random(len(frame)) < np.where(late & (frame["kind"] == "u"), 0.2, 0.8)
+    frame["debt"] = np.where(debt, "yes", None if blank else "no")
+    settings = PatternSettings(
+        "period", columns=("kind", "debt"), max_length=2, windows=(1,), absence=("debt",) if blank else ()
+    )
+    decisions = None
+    for month in months[5:]:
+        decisions = watch(frame, settings, month, decisions).decisions
+    text = render_attributes([("debt", "none" if blank else "no"), ("kind", "u")])
+    mine = decisions[decisions["attributes"] == text]
+    assert mine["decision"].iloc[0] == "alert"
+    assert set(mine["decision"]) <= {"alert", "lasting"}
+    held = (frame["kind"] == "u") & ~debt
+    last = mine.iloc[-1]
+    assert last["observed"] == (held & (frame["period"] == last["period"])).sum() > 50
 
 
 def test_null_sequences_hardly_ever_alert():
