@@ -41,7 +41,7 @@ def look_at_new_periods(
     looked = set() if past is None else set(past.loc[past["decision"] == "looked", "period"])
     if not looked and (first not in labels or first == labels[0]):
         raise PatternsError(
-            f"No period with a history before it is called '{first}'. Name one of those in the asset 'periods', after "
+            f"No period with a history before it is called '{first}'; the asset 'periods' lists them. Name one after "
             "the first [setting: watch.first]"
         )
     start = labels.index(first) if first in labels else 0
