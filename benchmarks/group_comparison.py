@@ -37,16 +37,14 @@ SMALL = 60
 
 
 def main() -> None:
-    """Print every figure."""
-    given = arguments(__doc__ or "")
+    """Print every figure, or those of one part."""
+    given = arguments(__doc__ or "", only=f"one of {', '.join(PARTS)}; by default all of them")
+    if given.only is not None and given.only not in PARTS:
+        raise SystemExit(f"--only takes one of {', '.join(PARTS)}")
     few = given.size == "small"
-    coverage(80 if few else 1500, given.seed, clustered=False)
-    coverage(25 if few else 400, given.seed, clustered=True)
-    null_worlds(100 if few else 2000, given.seed)
-    mixed_worlds(40 if few else 600, given.seed)
-    studies(5 if few else 300, given.seed)
-    tables(20 if few else 300, given.seed)
-    peer(given.seed)
+    for name, part in PARTS.items():
+        if given.only in (None, name):
+            part(few, given.seed)
 
 
 def question(clustered: bool) -> GroupQuestion:
@@ -394,6 +392,17 @@ def peer(seed: int) -> None:
         for row in run_peer(PEER, SCRIPT, str(path), str(MINIMUM)):
             name = "small counts in plain sight, the peer's own table"
             tell(Figure("6.9", name, None, row["small"], None, "0", row["counts"], None, None))
+
+
+PARTS = {
+    "coverage": lambda few, seed: coverage(80 if few else 1500, seed, clustered=False),
+    "clustered": lambda few, seed: coverage(25 if few else 400, seed, clustered=True),
+    "null": lambda few, seed: null_worlds(100 if few else 2000, seed),
+    "mixed": lambda few, seed: mixed_worlds(40 if few else 600, seed),
+    "studies": lambda few, seed: studies(5 if few else 300, seed),
+    "tables": lambda few, seed: tables(20 if few else 300, seed),
+    "peer": lambda few, seed: peer(seed),
+}
 
 
 if __name__ == "__main__":
