@@ -178,6 +178,8 @@ def _contrast(
     all_at_once = difference_limits(
         a, (low_all[one], high_all[one]), b, (low_all[other], high_all[other]), pair.correlation
     )
+    # a bootstrap's limits may lie beyond Student's at a higher level
+    all_at_once = np.fmin(all_at_once[0], difference[0]), np.fmax(all_at_once[1], difference[1])
     with np.errstate(divide="ignore", invalid="ignore"):
         ratio = np.where(b > 0, a / b, np.nan)
     positive = np.ones_like(a, bool)

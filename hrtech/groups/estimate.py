@@ -11,7 +11,6 @@ from functools import cache
 import numpy as np
 import pandas as pd
 
-from hrtech.groups.denominators import exposures
 from hrtech.groups.intervals import (
     count_limits,
     mean_limits,
@@ -48,6 +47,7 @@ class Estimates:
         limits: Gives the limits at a level; remembers them.
         shown: Limits at the question's level.
         exact: Test that is exact for these figures, if one is.
+        standard: Weight of each stratum, where it is standardised.
     """
 
     measure: Measure
@@ -60,6 +60,7 @@ class Estimates:
     limits: Callable[[float], Limits]
     shown: Limits
     exact: str | None
+    standard: Floats | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "limits", cache(self.limits))
@@ -68,7 +69,6 @@ class Estimates:
 def estimate_all(
     prepared: Prepared,
     question: GroupQuestion,
-    denominators: pd.DataFrame | None = None,
     standard: pd.Series | None = None,
 ) -> list[Estimates]:
     """Estimate every measure, and its standardised form where one is asked for.
@@ -76,7 +76,6 @@ def estimate_all(
     Args:
         prepared: The records.
         question: What is asked.
-        denominators: Table of denominators.
         standard: Weight of each stratum; by default that of all records together.
     """
     found = []
@@ -88,10 +87,10 @@ def estimate_all(
         elif measure.kind == "mean":
             crude = _means(prepared, question, measure, values, tallied, place)
         else:
-            crude = _counts(prepared, question, measure, tallied, denominators)
+            crude = _counts(prepared, question, measure, tallied)
         found.append(crude)
         if question.standardise and measure.kind in ("share", "rate", "mean"):
-            found.append(_standardised(prepared, question, crude, values, denominators, standard))
+            found.append(_standardised(prepared, question, crude, values, standard))
     return found
 
 
@@ -121,10 +120,9 @@ def _counts(
     question: GroupQuestion,
     measure: Measure,
     tallied: Tally,
-    denominators: pd.DataFrame | None,
 ) -> Estimates:
     """Shares, rates and counts."""
-    below, reason = _below(prepared, question, measure, tallied, denominators)
+    below, reason = _below(prepared, measure, tallied)
     with np.errstate(divide="ignore", invalid="ignore"):
         ratio = np.where(below > 0, tallied.above / below, np.nan)
     robust = _robust(question)
@@ -167,13 +165,7 @@ def _counts(
     )  # fmt: skip
 
 
-def _below(
-    prepared: Prepared,
-    question: GroupQuestion,
-    measure: Measure,
-    tallied: Tally,
-    denominators: pd.DataFrame | None,
-) -> tuple[Floats, np.ndarray]:
+def _below(prepared: Prepared, measure: Measure, tallied: Tally) -> tuple[Floats, np.ndarray]:
     """What is divided by, and why there may be nothing."""
     below = tallied.below
     why = "no record in which it is known"
@@ -184,8 +176,7 @@ def _below(
             below[1] = np.nan
             why = "a record belongs to several groups"
     elif measure.denominator:
-        mine = exposures(prepared, question, measure, denominators).by_window
-        below = np.stack([mine, mine.sum(axis=0)[None, :] - mine])
+        below = prepared.exposure[measure.name].sides.sum(axis=-1)
         why = "no exposure in the table of denominators"
     elif measure.kind == "rate":
         why = "no exposure"
@@ -261,22 +252,22 @@ def _standardised(
     question: GroupQuestion,
     crude: Estimates,
     values: Values,
-    denominators: pd.DataFrame | None,
     standard: pd.Series | None,
 ) -> Estimates:
     measure = crude.measure
     strata = [tally(prepared, values, stratum) for stratum in range(len(prepared.strata))]
     below = np.stack([one.below for one in strata], axis=-1)
-    if measure.denominator:
-        mine = exposures(prepared, question, measure, denominators).by_stratum
-        below = np.stack([mine, mine.sum(axis=0)[None] - mine])
     # the last window of all, the first group with all others: everybody
-    weights = np.nansum(below[:, 0, -1, :], axis=0) if standard is None else standard.to_numpy(float)
+    weights = below[:, 0, -1, :].sum(axis=0)
+    if measure.denominator:
+        below, weights = prepared.exposure[measure.name].sides, prepared.exposure[measure.name].everybody
+    if standard is not None:
+        weights = standard.to_numpy(float)
     weights = weights / weights.sum()
     wanted = weights > 0
     empty = ((~(below > 0)) & wanted).sum(axis=-1)
-    reason = np.full(empty.shape, "", dtype=object)
-    for cell in zip(*np.nonzero(empty), strict=True):
+    reason = crude.reason.copy()
+    for cell in zip(*np.nonzero((empty > 0) & (reason == "")), strict=True):
         reason[cell] = f"{empty[cell]} of {wanted.sum()} strata of the standard are empty in it"
     with np.errstate(divide="ignore", invalid="ignore"):
         ratio = np.where(below > 0, np.stack([one.above for one in strata], axis=-1) / below, 0.0)
@@ -289,6 +280,7 @@ def _standardised(
     else:
         limits = mean_strata(strata, weights, estimate, blank)
     made = replace(
-        crude, standardised=True, value=estimate * measure.scale, reason=reason, limits=limits, exact=None
-    )
+        crude, standardised=True, value=estimate * measure.scale, reason=reason, limits=limits, exact=None,
+        standard=weights,
+    )  # fmt: skip
     return replace(made, shown=limits(question.confidence))

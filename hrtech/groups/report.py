@@ -7,7 +7,7 @@ import pandas as pd
 from hrtech.facts import Chart, Fact, FactList, Heading, Report, Text
 from hrtech.facts.frames import frame_table, rows
 from hrtech.groups.question import ALL, GroupQuestion, Measure
-from hrtech.groups.records import natural
+from hrtech.groups.reading import natural
 from hrtech.groups.telling import called, plain, unit_of
 from hrtech.pages import charts, group_charts
 

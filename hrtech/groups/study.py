@@ -7,9 +7,10 @@ import pandas as pd
 
 from hrtech.groups.compare import comparisons, ranks
 from hrtech.groups.estimate import Estimates, estimate_all
-from hrtech.groups.question import ALL, GroupError, GroupQuestion
+from hrtech.groups.question import ALL, GroupError, GroupQuestion, Measure
 from hrtech.groups.ranks import shrunken
-from hrtech.groups.records import JOIN, Prepared, prepare, single
+from hrtech.groups.reading import single
+from hrtech.groups.records import JOIN, Prepared, prepare
 
 
 @dataclass(frozen=True)
@@ -55,13 +56,13 @@ def compare_groups(
     """
     prepared = prepare(records, question, denominators)
     weights = standard_weights(prepared, question, standard)
-    estimates = estimate_all(prepared, question, denominators, weights)
+    estimates = estimate_all(prepared, question, weights)
     return GroupResult(
         estimates=estimates_table(prepared, estimates, question.confidence),
         **comparisons(prepared, question, estimates),
         ranks=ranks(prepared, question, estimates),
         left_out=prepared.left_out,
-        standard=standard_table(prepared, question, weights),
+        standard=standard_table(prepared, estimates, weights is not None),
     )
 
 
@@ -93,22 +94,36 @@ def standard_weights(
         )
     if unknown := sum(key not in weights for key in strata):
         raise GroupError(
-            f"{unknown} strata of the records are not in the standard. Give each a weight, 0 where it does not count "
-            "[setting: standard]"
+            f"{unknown} strata of the records or denominators are not in the standard. Give each a weight, 0 where it "
+            "does not count [setting: standard]"
         )
     return pd.Series([weights[key] for key in strata])
 
 
-def standard_table(prepared: Prepared, question: GroupQuestion, weights: pd.Series | None) -> pd.DataFrame:
-    """The standard as a table: strata with their share of it and of the records."""
-    if not question.standardise:
-        return pd.DataFrame({"stratum": pd.Series(dtype="str")})
+def standard_table(prepared: Prepared, estimates: list[Estimates], declared: bool) -> pd.DataFrame:
+    """The standard of each measure as a table: strata with their share of it and of the records."""
+    columns = ["measure", "stratum", "share", "share_of_records", "standard"]
     counted = np.bincount(prepared.stratum[prepared.stratum >= 0], minlength=len(prepared.strata))
-    records = counted / counted.sum()
-    share = records if weights is None else weights.to_numpy(float) / float(weights.sum())
-    origin = "all records together, by what each measure is divided by" if weights is None else "declared"
     named = [JOIN.join(row) for row in prepared.strata.itertuples(index=False, name=None)]
-    return pd.DataFrame({"stratum": named, "share": share, "share_of_records": records, "standard": origin})
+    frames = [
+        pd.DataFrame(
+            {
+                "measure": of.measure.name,
+                "stratum": named,
+                "share": of.standard,
+                "share_of_records": counted / counted.sum(),
+                "standard": "declared" if declared else _everybody(of.measure),
+            }
+        )
+        for of in estimates
+        if of.standard is not None
+    ]
+    return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=columns, dtype="str")
+
+
+def _everybody(measure: Measure) -> str:
+    """What the strata of everybody are weighed by."""
+    return f"everybody, by {measure.denominator or measure.exposure or 'records'}"
 
 
 def estimates_table(prepared: Prepared, estimates: list[Estimates], confidence: float) -> pd.DataFrame:

@@ -280,32 +280,6 @@ def test_a_blank_may_be_a_group_and_gaps_are_windows():
     assert told.loc["column g", "unknown"] == 30 and told.loc["measure share", "share"] == 0.5
 
 
-def test_denominators_by_period_and_stratum():
-    table = pd.DataFrame(
-        {"g": ["a"] * 30 + ["b"] * 12, "year": [2021, 2022] * 21, "age": ["young"] * 20 + ["old"] * 22}
-    )
-    people = pd.DataFrame(
-        [
-            (g, y, a, 100.0 * (1 + (g == "b")) * (1 + (a == "old")))
-            for g in "abc"
-            for y in (2021, 2022)
-            for a in ("young", "old")
-        ],
-        columns=["g", "year", "age", "people"],
-    )
-    rate = Measure("rate", "rate", denominator="people", scale=1000)
-    question = GroupQuestion(groups=("g",), measures=(rate,), period="year", standardise=("age",))
-    found = compare_groups(table, question, people)
-    crude, mixed = whole(found.estimates, "rate"), whole(found.estimates, "rate", True)
-    assert crude.loc["a", "estimate"] == pytest.approx(1000 * 30 / 600)
-    assert crude.loc["c", "estimate"] == 0 and crude.loc["c", "high"] > 0
-    # a third of the exposure of everybody is young
-    assert mixed.loc["a", "estimate"] == pytest.approx(1000 * (20 / 200 / 3 + 10 / 400 * 2 / 3))
-    people.loc[people["g"] == "b", "people"] = np.nan
-    gone = whole(compare_groups(table, question, people).estimates, "rate").loc["b"]
-    assert np.isnan(gone["estimate"]) and gone["reason"] == "no exposure in the table of denominators"
-
-
 @pytest.mark.parametrize(
     ("change", "words"),
     [
