@@ -8,94 +8,18 @@ are computed from these counts, so they tell nothing more.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from itertools import combinations, product
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-from hrtech.groups.audit import Figures
+from hrtech.groups.counted import Counted
 from hrtech.groups.question import GroupError, GroupQuestion, Measure
 from hrtech.groups.records import Prepared
 
-if TYPE_CHECKING:
-    from scipy.sparse import csr_array
-
 _UNKNOWN = 2
-#: Share of small counts above which the windows of groups are not told at all.
-_MOSTLY = 0.6
 #: Range of a small sum of two conditions: at least three values.
 _UNPINNED = 2.0
 _MOST_CELLS = 20_000
-#: Measure, standardised, group (the number of groups: all together), window.
-Place = tuple[str, bool, int, int]
-
-
-@dataclass
-class Counted:
-    """Counts of one quantity, records or events, over the finest cells that tell its rows apart.
-
-    Attributes:
-        cells: True counts.
-        rows: Cells of each count that may be published.
-        forbidden: Whether a count is of too few people, whatever its size.
-        secrets: Cells of sums that are small and stand in no table.
-        width: How far apart the least and the most that each of them can be have to be.
-        needs: Figure → counts behind it.
-        worth: How dear each count is.
-        seen: Cells of a count → its number.
-        fine: Counts of one group in one window.
-        coarse: Whether no group is told by window.
-    """
-
-    cells: np.ndarray
-    rows: list[np.ndarray] = field(default_factory=list)
-    forbidden: list[bool] = field(default_factory=list)
-    secrets: list[np.ndarray] = field(default_factory=list)
-    width: list[float] = field(default_factory=list)
-    needs: dict[Place, list[int]] = field(default_factory=dict)
-    worth: list[float] = field(default_factory=list)
-    seen: dict[bytes, int] = field(default_factory=dict)
-    fine: set[int] = field(default_factory=set)
-    coarse: bool = False
-
-    def row(self, cells: np.ndarray, few: bool, worth: float) -> int:
-        """Number of a count; the same cells are the same count."""
-        key = cells.tobytes()
-        if key not in self.seen:
-            self.seen[key] = len(self.rows)
-            self.rows.append(cells)
-            self.forbidden.append(few)
-            self.worth.append(worth)
-        at = self.seen[key]
-        self.forbidden[at] |= few
-        self.worth[at] = max(self.worth[at], worth)
-        return at
-
-    def coarsen(self, minimum: int) -> None:
-        """Forbid the windows of all groups where most of their counts are small: little could be told of them."""
-        values = np.array([self.cells[row].sum() for row in self.rows])
-        fine = np.array(sorted(self.fine), dtype=np.int64)
-        above = fine[values[fine] > 0]
-        if len(above) and (values[above] < minimum).mean() > _MOSTLY:
-            self.coarse = True
-            for at in above:
-                self.forbidden[at] = True
-
-    def figures(self) -> Figures:
-        """As the audit takes them."""
-        return Figures(
-            self.cells, _matrix(self.rows, len(self.cells)), np.array(self.forbidden, bool),
-            _matrix(self.secrets, len(self.cells)), np.array(self.worth, float), np.array(self.width, float),
-        )  # fmt: skip
-
-
-def _matrix(rows: list[np.ndarray], columns: int) -> csr_array:
-    from scipy.sparse import csr_array
-
-    pointers = np.concatenate([[0], np.cumsum([len(row) for row in rows])]).astype(np.int32)
-    indices = np.concatenate(rows).astype(np.int32) if rows else np.zeros(0, np.int32)
-    return csr_array((np.ones(len(indices)), indices, pointers), shape=(len(rows), columns))
 
 
 def counted(prepared: Prepared, question: GroupQuestion, minimum: int) -> list[Counted]:
@@ -128,10 +52,12 @@ def _records(prepared: Prepared, question: GroupQuestion, measures: list[Measure
         if measure.kind in ("mean", "median") or measure.events:
             parts.pop("held")
         _add(counts, base, measure, question, parts, minimum)
-        if measure.kind == "share" or (measure.exposure and not measure.events):
+        if measure.condition or (measure.exposure and not measure.events):
             _hide(counts, base, question, measure, status == 0, minimum)
         for part in parts.values():
             _hide(counts, base, question, measure, part, minimum)
+        if prepared.overlapping:
+            _hide_shared(counts, base, parts, minimum)
     counts.coarsen(minimum)
     _hide_pairs(counts, base, [at for at, m in enumerate(measures) if m.condition], minimum)
     return counts
@@ -149,8 +75,21 @@ def _hide_pairs(counts: Counted, base: _Base, measures: list[int], minimum: int)
             for _, _, here in base.places():
                 cells = np.flatnonzero(here & part)
                 if 0 < counts.cells[cells].sum() < minimum:
-                    counts.secrets.append(cells)
-                    counts.width.append(_UNPINNED)
+                    counts.secret(cells, _UNPINNED)
+
+
+def _hide_shared(counts: Counted, base: _Base, parts: dict[str, np.ndarray], minimum: int) -> None:
+    """Add small numbers of those who belong to two groups: two groups and their total would tell them."""
+    groups = base.group.shape[1] - 1
+    for one, other in combinations(range(groups), 2):
+        both = base.group[:, one] & base.group[:, other]
+        if not both.any():
+            continue
+        for window in range(base.window.shape[1]):
+            for part in parts.values():
+                cells = np.flatnonzero(both & base.window[:, window] & part)
+                if 0 < counts.cells[cells].sum() < minimum:
+                    counts.secret(cells, _UNPINNED)
 
 
 def _events(prepared: Prepared, question: GroupQuestion, measure: Measure, minimum: int) -> Counted:
@@ -299,5 +238,4 @@ def _hide(
             amount = counts.cells[cells].sum()
             few = _few(counts, base, cells, question, minimum)
             if (0 < amount < minimum or few) and cells.tobytes() not in counts.seen:
-                counts.secrets.append(cells)
-                counts.width.append(minimum - 1.0)
+                counts.secret(cells, minimum - 1.0)

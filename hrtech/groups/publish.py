@@ -9,8 +9,9 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from hrtech.groups.cells import Counted, counted
+from hrtech.groups.cells import counted
 from hrtech.groups.compare import adjusted
+from hrtech.groups.counted import Counted
 from hrtech.groups.protection import protect
 from hrtech.groups.question import ALL, EVERYBODY, GroupQuestion
 from hrtech.groups.ranks import rank_intervals
@@ -18,7 +19,7 @@ from hrtech.groups.records import prepare
 from hrtech.groups.study import add_shrunken
 
 #: Raised only when the rule changes what is told.
-MECHANISM = "group-protection/2"
+MECHANISM = "group-protection/3"
 KEY = ["measure", "standardised", "window", "group"]
 #: Columns of `estimates` that are told.
 TOLD_COLUMNS = [

@@ -270,6 +270,32 @@ def test_a_difference_between_conditions_inside_one_another_is_protected():
     assert not (counts[("held", EVERYBODY)] and counts[("also", EVERYBODY)])
 
 
+def told_of(records, *measures, **more):
+    """Whether each figure over all windows is told."""
+    question = GroupQuestion(groups=("group",), measures=measures, **more)
+    told = protection_table(records, question, MINIMUM)
+    return told.set_index(["measure", "group"])["told"]
+
+
+def test_a_count_with_a_condition_and_the_plain_count_do_not_tell_the_few_without_it():
+    woman = np.r_[np.arange(100) < 97, np.arange(80) < 40]  # three of a are none
+    records = pd.DataFrame({"group": ["a"] * 100 + ["b"] * 80, "woman": pd.array(woman, dtype="boolean")})
+    told = told_of(records, Measure("n", "count"), Measure("women", "count", condition="woman"))
+    assert not (told[("n", "a")] and told[("women", "a")])
+    assert told[("women", "a")] or told[("n", "a")]
+    alone = told_of(records, Measure("women", "count", condition="woman"))
+    assert alone.all()  # without the plain count nobody knows how many are none
+
+
+def test_two_groups_and_their_total_do_not_tell_how_few_belong_to_both():
+    def cells(both):
+        return pd.DataFrame({"group": [["a"]] * 60 + [["a", "b"]] * both + [["b"]] * 60})
+
+    few = told_of(cells(3), Measure("n", "count"))
+    assert not few.all()
+    assert told_of(cells(30), Measure("n", "count")).all()
+
+
 def test_few_people_behind_many_records_are_few():
     records = sparse(2, groups=3, years=1, mean=300)
     records.loc[records["group"] == "g1", "person"] = records.loc[records["group"] == "g1"].index % 4
