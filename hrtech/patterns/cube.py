@@ -6,6 +6,7 @@ bits. Only combinations that reach the minimum count are kept: support never gro
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,6 +30,16 @@ class Block:
     cells: NDArray[np.int32]
     counts: NDArray[np.int32]
     exposure: NDArray[np.int64]
+
+    @cached_property
+    def length(self) -> NDArray[np.int64]:
+        """Items of each combination."""
+        return np.asarray((self.cells >= 0).sum(axis=1))
+
+    @cached_property
+    def total(self) -> NDArray[np.int64]:
+        """Units that hold each combination."""
+        return np.asarray(self.counts.sum(axis=1, dtype=np.int64))
 
 
 @dataclass

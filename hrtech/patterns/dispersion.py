@@ -105,7 +105,7 @@ def dispersed_tails(
     by: NDArray[np.float64],
 ) -> NDArray[np.float64]:
     """Log tails of counts divided by their dispersion, rounded towards the mean."""
-    from hrtech.patterns.scan_loops import log_tails
+    from hrtech.patterns.tails import log_tails
 
     units, inside = np.maximum(np.round(n / by), 2).astype(np.int64), np.round(draws / by).astype(np.int64)
     holders = np.minimum(np.ceil(k / by).astype(np.int64), units - 1)

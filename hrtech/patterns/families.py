@@ -192,7 +192,7 @@ def _tail(
     records: Records,
 ) -> float:
     """Log p of how many of some records lie in a claim's places, of all that do, in the places to use."""
-    from hrtech.patterns.scan_loops import log_tail
+    from hrtech.patterns.tails import log_tail
 
     places = claims.inside.shape[1]
     held = np.bincount(claims.place, records.by_period(own), places)[use]

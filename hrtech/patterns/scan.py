@@ -12,15 +12,13 @@ from hrtech.patterns.dispersion import Dispersion, Spread
 from hrtech.patterns.periods import Periods
 from hrtech.patterns.thresholds import tarone
 
-#: Largest p that is looked at further.
-LOOSE = 1e-4
 _ROOM = 1 << 15
 _BINS = 1000
 _KEPT = 100_000_000
-_CACHED = 2048
-#: Care taken with splits that hardly ever matter; more is taken if their chances add up to more than this share of the
-#: error rate.
-_HARDLY = (18.0, 24.0, 32.0)
+_LOGS = 1 << 21
+#: -log of the least chance of a split that is looked at further; more are if the chances of the others add up to more
+#: than this share of the error rate.
+_EMITTED = (12.0, 16.0, 21.0)
 _MOST_LEFT_OUT = 0.3
 _FIRST_STAGE = 0.1
 
@@ -38,7 +36,7 @@ class Candidates:
         observed: Units in the window.
         same_phase: Units in all periods of the window's phases; -1 where no other cycle has them.
         sign: 1 for a rise, -1 for a fall.
-        log_p: Log of the exact tail; 0 where it is above `LOOSE`.
+        log_p: Log of the exact tail; 0 where it is above the first stage's threshold.
         log_split: Log of the chance that a season alone brings a count that passes the first stage; -inf: hardly any.
     """
 
@@ -127,8 +125,6 @@ def scan_blocks(
         last: Only windows that end with the last period are hypotheses.
         errors: How many false candidates to expect at most; None: what the strict tier's first stage may.
     """
-    from hrtech.patterns.scan_loops import scan
-
     spread = Spread(len(exposures.variables.items)) if settings.dispersion == "automatic" else None
     kept, table, cells = _first_pass(blocks, exposures, spread)
     known = (
@@ -139,48 +135,81 @@ def scan_blocks(
     levels = _levels(
         table, known, windows, up, down, first_stage(settings, periods) if errors is None else errors, last
     )
-    n_phases = periods.cycle if periods.cycle and periods.cycles > 1 else 0
-    slack = 0.5 + 0.5 * np.log(2 * np.pi * np.maximum(np.arange(100_000), 1))
-    slack[-1] = 12.0
-    log_p = np.array(
-        [np.log(levels[k].threshold) if k in levels else 0.0 for k in range(settings.max_length + 1)]
-    )
     dispersion = Dispersion(np.zeros(1), np.ones(1)) if spread is None else spread.estimate()
-    for hardly in _HARDLY:
-        parts, left_out = [], 0.0
-        caches: dict[tuple[int, float], NDArray[np.int32]] = {}
-        out, tails = np.empty((_ROOM, 7), dtype=np.int64), np.empty((_ROOM, 2))
+    largest = int(table[:, 2].max(initial=0))
+    for emitted in _EMITTED:
+        looked = _Scan(periods, settings, known, windows, levels, last, emitted, largest)
         for block in kept if kept is not None else blocks():
-            least = log_p[(block.cells >= 0).sum(axis=1)]
-            loose = max(np.log(LOOSE), float(log_p.max(where=log_p < 0, initial=-np.inf)))
-            call = (
-                block.counts, block.exposure, known, windows, up, down, loose, least, periods.phase, n_phases, last,
-                slack, hardly, _needed(block, least, caches, len(windows) * len(periods.labels)),
-            )  # fmt: skip
-            found, small = scan(*call, out, tails)
-            if found > len(out):
-                out, tails = np.empty((2 * found, 7), dtype=np.int64), np.empty((2 * found, 2))
-                found, small = scan(*call, out, tails)
-            left_out += small
-            if found:
-                parts.append(_gathered(block, out[:found], tails[:found]))
-        if left_out <= _MOST_LEFT_OUT * settings.strict:
+            looked.add(block)
+        if looked.left_out <= _MOST_LEFT_OUT * settings.strict:
             break
-    return Scanned(
-        _joined(parts, len(periods.labels), settings.max_length), known, levels, left_out, cells, dispersion
-    )
+    found = _joined(looked.parts, len(periods.labels), settings.max_length)
+    return Scanned(found, known, levels, looked.left_out, cells, dispersion)
 
 
-def _needed(
-    block: Block, least: NDArray[np.float64], caches: dict[tuple[int, float], NDArray[np.int32]], windows: int
-) -> NDArray[np.int32]:
-    """What critical counts are known already; none are kept where combinations of a block differ in their exposure."""
-    if not ((block.exposure == block.exposure[0]).all() and (least == least[0]).all()):
-        return np.zeros((2, windows, 0), dtype=np.int32)
-    key = (int(block.exposure[0]), float(least[0]))
-    if key not in caches:
-        caches[key] = np.full((2, windows, _CACHED), -2, dtype=np.int32)
-    return caches[key]
+class _Scan:
+    """Collects candidates from blocks.
+
+    Attributes:
+        parts: The candidates.
+        left_out: As in `Scanned`.
+    """
+
+    def __init__(
+        self, periods: Periods, settings: PatternSettings, known: NDArray[np.int64], windows: NDArray[np.int64],
+        levels: dict[int, Level], last: bool, emitted: float, largest: int,
+    ) -> None:  # fmt: skip
+        from scipy.special import gammaln
+
+        from hrtech.patterns.reach import bands, no_reach
+
+        self.parts: list[Candidates] = []
+        self.left_out = 0.0
+        self._known, self._windows, self._periods, self._last, self._emitted = (
+            known,
+            windows,
+            periods,
+            last,
+            emitted,
+        )
+        self._directions = "emerging" in settings.directions, "fading" in settings.directions
+        self._phases = periods.cycle if periods.cycle and periods.cycles > 1 else 0
+        self._log_p = {length: float(np.log(level.threshold)) for length, level in levels.items()}
+        self._reach = {
+            length: no_reach(
+                bands(largest, level.combinations // len(known), len(periods.labels)),
+                len(windows),
+                len(periods.labels),
+            )
+            for length, level in levels.items()
+        }
+        self._logs = gammaln(np.arange(1.0, min(int(known.sum(axis=1).max()) + 2, _LOGS)))
+        self._out, self._tails = np.empty((_ROOM, 7), dtype=np.int64), np.empty((_ROOM, 2))
+
+    def add(self, block: Block) -> None:
+        """Scan a block."""
+        for length in np.unique(block.length).tolist():
+            rows = np.flatnonzero(block.length == length)
+            rows = rows[np.argsort(block.exposure[rows], kind="stable")]
+            found = self._scan(block, length, rows)
+            if found > len(self._out):
+                self._out, self._tails = np.empty((2 * found, 7), dtype=np.int64), np.empty((2 * found, 2))
+                found = self._scan(block, length, rows)
+            if found:
+                self.parts.append(_gathered(block, self._out[:found], self._tails[:found]))
+
+    def _scan(self, block: Block, length: int, rows: NDArray[np.int64]) -> int:
+        from hrtech.patterns.scan_loops import scan
+
+        reach = self._reach[length]
+        band = np.searchsorted(reach.edges, block.total[rows], side="right") - 1
+        found, small = scan(
+            block.counts, rows, band, block.exposure, self._known, self._windows, *self._directions,
+            self._log_p[length], self._periods.phase, self._phases, self._last, self._emitted, self._logs, reach,
+            self._out, self._tails,
+        )  # fmt: skip
+        self.left_out += small if found <= len(self._out) else 0.0
+        return int(found)
 
 
 def first_stage(settings: PatternSettings, periods: Periods) -> float:

@@ -225,7 +225,7 @@ def windows_of(candidates: Candidates) -> NDArray[np.bool_]:
 
 def strength(candidates: Candidates, scanned: Scanned) -> NDArray[np.float64]:
     """Log-likelihood ratio of a changed share, less the log of how many combinations of the length there are."""
-    from hrtech.patterns.scan_loops import deviances
+    from hrtech.patterns.tails import deviances
 
     known = scanned.known[candidates.exposure]
     summed = np.concatenate([np.zeros((len(known), 1), dtype=np.int64), known.cumsum(axis=1)], axis=1)

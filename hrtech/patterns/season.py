@@ -69,7 +69,7 @@ def season_test(
         draws: Random splits.
         rng: Where they come from.
     """
-    from hrtech.patterns.scan_loops import criticals, log_tails
+    from hrtech.patterns.tails import criticals, log_tails
 
     n, k, window, phases = exposures_of(candidates, known, periods)
     has = candidates.same_phase >= 0
@@ -109,7 +109,7 @@ def _log_weights(
     They would lie at the level of the other phases, give or take two standard deviations. That depends on the phases'
     count alone, so that it may weigh the tests: a strong season need not cost the weak ones their power.
     """
-    from hrtech.patterns.scan_loops import log_tails
+    from hrtech.patterns.tails import log_tails
 
     elsewhere = (k - own.same_phase) / np.maximum(n - phases, 1) * (phases - window)
     count = np.round(own.same_phase - elsewhere - own.sign * 2.0 * np.sqrt(elsewhere)).astype(np.int64)
@@ -139,7 +139,7 @@ def _seasons(
     Returns:
         For each of `matters` the windows, one a cycle, of its family's leader.
     """
-    from hrtech.patterns.scan_loops import deviances, log_tails
+    from hrtech.patterns.tails import deviances, log_tails
 
     own = candidates.some(matters)
     key = np.column_stack([own.cells, periods.phase[own.first], own.window, own.sign])
@@ -197,7 +197,7 @@ def _null(
     """
     from scipy.sparse import csr_array
 
-    from hrtech.patterns.scan_loops import season_tails
+    from hrtech.patterns.split_loops import season_tails
 
     patterns, which = _in_order(own.cells)
     pairs = _holders(patterns, variables)

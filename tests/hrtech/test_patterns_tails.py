@@ -5,11 +5,13 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.special import gammaln
 from scipy.stats import hypergeom
 
 from hrtech.patterns import PatternsError, PatternSettings
 from hrtech.patterns.periods import read_periods
-from hrtech.patterns.scan_loops import _margins, chernoff, critical, deviance, log_tail
+from hrtech.patterns.reach import bands, fall_to, nearest, rise_from
+from hrtech.patterns.tails import chernoff, critical, deviance, log_tail
 from hrtech.patterns.thresholds import tarone
 
 TABLES = st.integers(2, 400).flatmap(
@@ -52,9 +54,40 @@ def test_cheap_bounds_hold(drawn):
     tail = log_tail(x, n, k, draws, sign)
     assert tail <= -chernoff(x, n, k, draws) + 1e-6
     assert tail >= -deviance(x, n, k, draws) - 0.5 - 0.5 * np.log(2 * np.pi * max(x, 1))
-    for need in (0.5, 3.0, 10.0, 30.0):
-        below, above = _margins(n, k, draws, need)
-        assert not below + 1e-6 < x < above - 1e-6 or deviance(x, n, k, draws) < need + 1e-9
+
+
+@settings(max_examples=200, deadline=None)
+@given(TABLES, st.floats(-20, -0.5), st.sampled_from([1, -1]), st.floats(0, 400))
+def test_the_near_count_lies_no_further_from_the_mean_than_the_critical_one(drawn, log_p, sign, start):
+    n, k, draws, _ = drawn
+    exact = critical(n, k, draws, sign, log_p, start)
+    for logs in (gammaln(np.arange(1.0, n + 2)), np.zeros(1)):
+        found = nearest(n, k, draws, sign, log_p, start, logs)
+        assert (exact - found) * sign >= 0
+        assert abs(exact - found) <= 1
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(2, 600), st.floats(0.02, 0.98), st.integers(0, 300), st.floats(5, 40))
+def test_splits_beyond_the_limits_are_as_rare_as_they_are_taken_for(phases, share, count, far):
+    draws = min(max(round(phases * share), 1), phases - 1)
+    share = draws / phases
+    rise, fall = rise_from(max(count, 1), share, far), fall_to(count, share, far)
+    for same in range(max(count, 1), min(rise, phases + 1)):
+        assert hypergeom.logsf(max(count, 1) - 1, phases, same, draws) <= -far + 1e-6
+    for same in range(fall + 1, phases + 1, 1 + phases // 50):
+        assert hypergeom.logcdf(count, phases, same, draws) <= -far + 1e-6
+    if rise > max(count, 1) + 1:  # no further in than the bound needs
+        assert chernoff(max(count, 1), phases, rise + 2, draws) < 1.1 * far + 0.5
+
+
+@pytest.mark.parametrize("number", [10, 3000, 30_000])
+def test_every_total_has_a_band(number):
+    edges = bands(50_000, number, 24)
+    assert edges[0] == 0
+    assert edges[-1] > 50_000
+    assert (np.diff(edges) >= 1).all()
+    assert (np.diff(edges)[:8] == 1).all()
 
 
 @settings(max_examples=100, deadline=None)
