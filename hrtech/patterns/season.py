@@ -10,16 +10,13 @@ keeps relatives together (Westfall and Young 1993, step down).
 from dataclasses import dataclass
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
-from hrtech.patterns.cube import bit_groups, masks
 from hrtech.patterns.families import Claims, Records, fold
 from hrtech.patterns.periods import Periods
 from hrtech.patterns.scan import Candidates
-from hrtech.patterns.variables import Variables
+from hrtech.patterns.splits import random_splits
 
-_MOST_PAIRS = 4_000_000
 #: Log of the p at which a claim is taken to be more than its family.
 _EXPLAINED = float(np.log(1e-5))
 _REMAINS = 0.3
@@ -86,7 +83,7 @@ def season_test(
     own = candidates.some(tested)
     least = criticals(n[tested], k[tested], window[tested], own.sign, log_threshold[tested] + _ALLOWANCE)
     weight = _log_weights(own, n[tested], k[tested], window[tested], phases[tested])
-    nulls = _null(own, least, phases[tested], window[tested], records.variables, periods, draws, rng)
+    nulls = random_splits(own, least, phases[tested], window[tested], records, periods, draws, rng)
     stands_for = {h: _nearest(h, leader[h], candidates) for h in matters.tolist()}
     reached = np.isin(tested, np.concatenate([stands_for[h] for h in matters[passed[matters]].tolist()]))
     observed = np.where(reached, log_p[tested], np.inf)
@@ -178,150 +175,6 @@ def exposures_of(
         inside = window > step
         phases[inside] += by_phase[e[inside], periods.phase[first[inside] + step]]
     return summed[e, -1], candidates.total, summed[e, first + window] - summed[e, first], phases
-
-
-def _null(
-    own: Candidates,
-    least: NDArray[np.int64],
-    phases: NDArray[np.int64],
-    window: NDArray[np.int64],
-    variables: Variables,
-    periods: Periods,
-    draws: int,
-    rng: np.random.Generator,
-) -> NDArray[np.float64] | None:
-    """Log p_season of each candidate in each random split, inf where it would not pass the first stage.
-
-    Returns:
-        Shape (draws, candidates), or None where there are too many records to split.
-    """
-    from scipy.sparse import csr_array
-
-    from hrtech.patterns.split_loops import season_tails
-
-    patterns, which = _in_order(own.cells)
-    pairs = _holders(patterns, variables)
-    if pairs is None:
-        return None
-    unit, pattern, period = pairs
-    token = rng.integers(1, 1 << 62, len(patterns))
-    signature = np.zeros(int(unit.max()) + 1, dtype=np.int64)
-    np.add.at(signature, unit, token[pattern])
-    phase = periods.phase[period]
-    classes, of_pair, sizes = _classes(unit, phase, signature)
-    shares = _shares(classes, of_pair, pattern, patterns, variables, periods)
-    split = np.concatenate(
-        [rng.multinomial(size, share, draws) for size, share in zip(sizes, shares, strict=True)], axis=1
-    )  # (draws, classes × cycles)
-    cycles = shares.shape[1]
-    # which (class, cycle) counts in which window
-    at = _cycle_of(periods)
-    held = csr_array(
-        (np.ones(len(of_pair), dtype=np.int8), (of_pair, pattern)), shape=(len(sizes), len(patterns))
-    )
-    held.sum_duplicates()
-    held = held.tocoo()
-    rows, columns = [], []
-    by_pattern = np.argsort(held.col, kind="stable")
-    edges = np.searchsorted(held.col[by_pattern], np.arange(len(patterns) + 1))
-    for h in range(len(own)):
-        its = held.row[by_pattern[edges[which[h]] : edges[which[h] + 1]]]
-        for p in range(int(own.first[h]), int(own.first[h] + own.window[h])):
-            there = its[classes[its] == periods.phase[p]]
-            rows.append(there * cycles + at[p])
-            columns.append(np.full(len(there), h))
-    matrix = csr_array(
-        (np.ones(sum(map(len, rows)), dtype=np.int32), (np.concatenate(rows), np.concatenate(columns))),
-        shape=(len(sizes) * cycles, len(own)),
-    )
-    counts = np.asarray((matrix.T @ split.T.astype(np.int32)).T)
-    return np.asarray(season_tails(counts, least, phases, own.same_phase, window, own.sign))
-
-
-def _in_order(cells: NDArray[np.int32]) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
-    """Distinct rows in the order of their first appearance, and the number of each row."""
-    distinct, first, which = np.unique(cells, axis=0, return_index=True, return_inverse=True)
-    order = np.argsort(first)
-    number = np.empty(len(order), dtype=np.int64)
-    number[order] = np.arange(len(order))
-    return distinct[order], number[which.reshape(-1)]
-
-
-def _holders(
-    patterns: NDArray[np.int32], variables: Variables
-) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int32]] | None:
-    """Unit, pattern and period of every unit that holds one of the patterns."""
-    vectors = {int(k): variables.bits(variables.holds(int(k))) for k in np.unique(patterns[patterns >= 0])}
-    group = bit_groups(variables)
-    period_of_word = np.repeat(np.arange(variables.n_periods), np.diff(variables.word_start))
-    units, which, when = [], [], []
-    number = 0
-    for k, cells in enumerate(patterns):
-        bits = np.bitwise_and.reduce([vectors[int(i)] for i in cells[cells >= 0]])
-        at = np.flatnonzero(np.unpackbits(bits.view(np.uint8), bitorder="little"))
-        unit = at if not len(group) else np.unique(group[at])
-        period = (
-            period_of_word[at >> 6]
-            if not len(group)
-            else variables.period[np.searchsorted(variables.group, unit)]
-        )
-        number += len(unit)
-        if number > _MOST_PAIRS:
-            return None
-        units.append(unit)
-        when.append(period)
-        which.append(np.full(len(unit), k))
-    return np.concatenate(units), np.concatenate(which), np.concatenate(when).astype(np.int32)
-
-
-def _classes(
-    unit: NDArray[np.int64], phase: NDArray[np.int64], signature: NDArray[np.int64]
-) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
-    """Units of one phase that hold the same patterns: the phase of each class, the class of each pair, and sizes."""
-    # hashed and counted, since sorting millions of pairs takes longer than everything else together
-    first_pair = np.full(int(unit.max()) + 1, -1, dtype=np.int64)
-    first_pair[unit[::-1]] = np.arange(len(unit) - 1, -1, -1)
-    units = np.flatnonzero(first_pair >= 0)
-    code, distinct = pd.factorize(signature[units], sort=True)
-    key = phase[first_pair[units]] * len(distinct) + code
-    sizes = np.bincount(key)
-    there = np.flatnonzero(sizes)
-    of_unit = np.empty(len(first_pair), dtype=np.int64)
-    of_unit[units] = (np.cumsum(sizes > 0) - 1)[key]
-    return there // len(distinct), of_unit[unit], sizes[there]
-
-
-def _cycle_of(periods: Periods) -> NDArray[np.int64]:
-    """How many periods of the same phase came before each period."""
-    seen: dict[int, int] = {}
-    out = []
-    for phase in periods.phase.tolist():
-        out.append(seen.get(phase, 0))
-        seen[phase] = out[-1] + 1
-    return np.array(out, dtype=np.int64)
-
-
-def _shares(
-    classes: NDArray[np.int64],
-    of_pair: NDArray[np.int64],
-    pattern: NDArray[np.int64],
-    patterns: NDArray[np.int32],
-    variables: Variables,
-    periods: Periods,
-) -> NDArray[np.float64]:
-    """Chance of each cycle for each class: the share of the units where its patterns' columns are known."""
-    mask = np.zeros(len(classes), dtype=np.int64)
-    np.bitwise_or.at(mask, of_pair, masks(patterns, variables)[pattern])
-    cycle = _cycle_of(periods)
-    cycles = int(cycle.max()) + 1
-    out = np.zeros((len(classes), cycles))
-    distinct, which = np.unique(mask, return_inverse=True)
-    for m, columns in enumerate(distinct.tolist()):
-        table = np.zeros((int(periods.phase.max()) + 1, cycles))
-        table[periods.phase, cycle] = variables.exposure(columns)
-        own = np.flatnonzero(which == m)
-        out[own] = table[classes[own]]
-    return np.asarray(out / out.sum(axis=1, keepdims=True))
 
 
 def _step_down(
