@@ -63,7 +63,10 @@ class Exposures:
 
 def blocks(variables: Variables, exposures: Exposures, max_length: int, min_count: int) -> Iterator[Block]:
     """All combinations that reach the minimum count, block by block."""
-    yield from _by_codes(variables, exposures, max_length, min_count)
+    from hrtech.patterns.dense import dense_blocks, fits
+
+    single = dense_blocks if fits(variables, max_length) else _by_codes
+    yield from single(variables, exposures, max_length, min_count)
     if variables.held:
         yield from _by_bits(variables, exposures, max_length, min_count)
 

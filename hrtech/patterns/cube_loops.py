@@ -84,6 +84,32 @@ def spread(
 
 
 @nb.njit(cache=True, nogil=True)
+def join(joint: Any, codes: Any, size: int) -> Any:
+    """Joint codes of some columns and one more of that many codes, by record."""
+    out = np.empty(len(joint), np.int32)
+    for row in range(len(joint)):
+        out[row] = joint[row] * size + codes[row]
+    return out
+
+
+@nb.njit(cache=True, nogil=True)
+def tally_periods(joint: Any, codes: Any, size: int, start: Any, counts: Any) -> None:
+    """Count joint codes of some columns and one more by period.
+
+    Args:
+        joint: Joint code of the columns before, by record.
+        codes: Codes of the last column.
+        size: How many codes it has.
+        start: First record of each period, and the end.
+        counts: Shape (periods, joint codes × size), in place.
+    """
+    for p in range(len(start) - 1):
+        here = counts[p]
+        for row in range(start[p], start[p + 1]):
+            here[np.int64(joint[row]) * size + codes[row]] += 1
+
+
+@nb.njit(cache=True, nogil=True)
 def count_words(words: Any, start: Any, group: Any, out: Any) -> int:
     """Units with a one in each period, into `out`; returns their number.
 
