@@ -105,16 +105,18 @@ def fold(claims: Claims, records: Records, log_explained: float, remains: float,
     sets = [frozenset(row[row >= 0].tolist()) for row in claims.cells]
     leaders: list[int] = []
     vectors: list[NDArray[np.uint64]] = []
+    anybody = np.zeros_like(records.everyone)
     left = np.argsort(-claims.score, kind="stable").tolist()
     while left:
         h = left[0]
-        if _given(h, claims, sets, leaders, vectors, int(own_mask[h]), records) <= max(
+        if _given(h, claims, sets, leaders, vectors, anybody, int(own_mask[h]), records) <= max(
             log_explained, remains * float(claims.log_p[h])
         ):
             h = _simpler(h, left, claims, sets, own_mask, records) if simpler else h
             leader[h] = h
             leaders.append(h)
             vectors.append(records.holders(claims.cells[h]))
+            anybody = anybody | vectors[-1]
         else:
             meet = (claims.inside[leaders] & claims.inside[h]).any(axis=1).tolist()
             near = [(_nearness(sets[h], sets[other], meet[at]), -at) for at, other in enumerate(leaders)]
@@ -164,23 +166,28 @@ def _given(
     sets: list[frozenset[int]],
     leaders: list[int],
     vectors: list[NDArray[np.uint64]],
+    anybody: NDArray[np.uint64],
     mask: int,
     records: Records,
 ) -> float:
-    """Log p of a claim given the leaders so far."""
+    """Log p of a claim given the leaders so far, one of which `anybody` holds."""
     if not leaders:
         return float(claims.log_p[h])
-    own = records.holders(claims.cells[h])
     among = records.known(mask)
     use = np.ones(claims.inside.shape[1], dtype=bool)
-    for other, vector in zip(leaders, vectors, strict=True):
-        if sets[h] == sets[other]:
-            use &= ~claims.inside[other]
-        elif sets[h] > sets[other]:
-            among = among & vector
+    nested = [at for at, other in enumerate(leaders) if sets[h] >= sets[other]]
+    if nested:
+        anybody = np.zeros_like(anybody)
+        for at, vector in enumerate(vectors):
+            if at not in nested:
+                anybody |= vector
+    among = among & ~anybody
+    for at in nested:
+        if sets[h] == sets[leaders[at]]:
+            use &= ~claims.inside[leaders[at]]
         else:
-            among = among & ~vector
-    return _tail(own & among, among, claims, h, use, records)
+            among &= vectors[at]
+    return _tail(records.holders(claims.cells[h]) & among, among, claims, h, use, records)
 
 
 def _tail(
