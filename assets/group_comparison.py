@@ -167,7 +167,7 @@ class GroupComparison(Study):
             add_group_disclosure(assets, self.disclose, self.title, question, self.truth)
         _findings(assets, question, self.truth)
         add_casework(assets, self.title, partial(group_report, question=question), tables=shown)
-        add_group_checks(assets, self.most_unknown)
+        add_group_checks(assets, self.most_unknown, question)
         return assets.definitions()
 
 

@@ -191,7 +191,6 @@ def _add(
     """Add the counts of a measure, and say which figures need them."""
     last, everybody = base.window.shape[1] - 1, base.group.shape[1] - 1
     strata = _strata(base, question)
-    standardised = measure.kind in ("share", "rate", "mean")
     for group, window, here in base.places():
         for part_name, part in parts.items():
             cells = np.flatnonzero(here & part)
@@ -203,7 +202,7 @@ def _add(
             counts.needs.setdefault((measure.name, False, group, window), []).append(row)
             if group != everybody and window != last:
                 counts.fine.add(row)
-            if len(strata) and standardised and window == last:
+            if question.standardises(measure) and window == last:
                 needed = counts.needs.setdefault((measure.name, True, group, window), [])
                 for stratum in strata:
                     cells = np.flatnonzero(here & part & (base.stratum == stratum))

@@ -18,8 +18,9 @@ from hrtech.groups.contrasts import (
     recovered,
 )
 from hrtech.groups.estimate import Estimates
-from hrtech.groups.question import ALL, Compare, GroupQuestion
+from hrtech.groups.question import ALL, Compare, GroupQuestion, Measure
 from hrtech.groups.ranks import rank_intervals
+from hrtech.groups.reading import uneven
 from hrtech.groups.records import Prepared
 
 Floats = np.ndarray
@@ -92,11 +93,18 @@ def _others(prepared: Prepared, question: GroupQuestion, of: Estimates) -> Itera
 
 def _changes(prepared: Prepared, question: GroupQuestion, of: Estimates) -> Iterator[_Paired]:
     count = len(prepared.windows)
-    if count < 2:
+    if count < 2 or (uneven(prepared.windows) and not follows_length(prepared, of.measure)):
         return
     groups, windows = (a.ravel() for a in np.indices((of.value.shape[1], count - 1)))
     side = np.zeros_like(groups)
     yield _known(of, (side, groups, windows + 1), (side, groups, windows))
+
+
+def follows_length(prepared: Prepared, measure: Measure) -> bool:
+    """Whether a measure takes into account how long a window is; numbers of records do not."""
+    if measure.denominator:
+        return prepared.exposure[measure.name].by_period
+    return measure.kind != "count"
 
 
 def _pairs(prepared: Prepared, question: GroupQuestion, of: Estimates) -> Iterator[_Paired]:
@@ -218,7 +226,6 @@ def ranks(
     prepared: Prepared,
     question: GroupQuestion,
     estimates: Sequence[Estimates],
-    told: np.ndarray | None = None,
 ) -> pd.DataFrame:
     """Rank the groups in every window and in all together, the largest estimate first.
 
@@ -226,19 +233,15 @@ def ranks(
         prepared: The records.
         question: What is asked.
         estimates: Figures of every measure.
-        told: Shape (estimates, groups, windows + 1): groups that take part; by default all that have an estimate.
 
     Returns:
         `measure`, `standardised`, `window`, `group`, `estimate`, `rank`, `rank_low`, `rank_high`, `ranked`.
     """
     labels, windows = prepared.labels, [*prepared.windows, ALL]
     frames = []
-    for place, of in enumerate(estimates):
+    for of in estimates:
         for window in range(of.value.shape[2]):
-            there = ~np.isnan(of.value[0, :, window])
-            if told is not None:
-                there &= told[place, :, window]
-            groups = np.flatnonzero(there)
+            groups = np.flatnonzero(~np.isnan(of.value[0, :, window]))
             values = of.value[0, groups, window]
             count = len(groups)
             pair = paired(prepared, question, of, window, groups) if count > 1 else None

@@ -25,10 +25,12 @@ class Exposure:
         by_stratum: Shape (groups, windows + 1, strata), the last window is all; one stratum where nothing is
             standardised.
         known: The same with 0 for NaN; all windows together are those in which it is known.
+        by_period: Whether the table has the period, so that exposure follows the length of a window.
     """
 
     by_stratum: Floats
     known: Floats
+    by_period: bool
 
     @property
     def by_window(self) -> Floats:
@@ -105,8 +107,9 @@ def exposures(
     found = _arranged(placed, shape, periodic, _occupied(records, shape, periodic))
     known = np.nan_to_num(found)
     if not windows:
-        return Exposure(found, known)
-    return Exposure(*(np.concatenate([a, a.sum(axis=1, keepdims=True)], axis=1) for a in (found, known)))
+        return Exposure(found, known, periodic)
+    found, known = (np.concatenate([a, a.sum(axis=1, keepdims=True)], axis=1) for a in (found, known))
+    return Exposure(found, known, periodic)
 
 
 def _placed(table: pd.DataFrame, keys: pd.DataFrame) -> np.ndarray:

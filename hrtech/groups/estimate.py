@@ -89,7 +89,7 @@ def estimate_all(
         else:
             crude = _counts(prepared, question, measure, tallied)
         found.append(crude)
-        if question.standardise and measure.kind in ("share", "rate", "mean"):
+        if question.standardises(measure):
             found.append(_standardised(prepared, question, crude, values, standard))
     return found
 

@@ -7,6 +7,8 @@ import re
 from dataclasses import dataclass
 from typing import Final, Literal, get_args
 
+from hrtech.causal.expression import columns_named
+
 Kind = Literal["count", "share", "rate", "mean", "median"]
 Every = Literal["month", "quarter", "half_year", "year"]
 Compare = Literal["others", "pairs", "changes"]
@@ -94,7 +96,15 @@ class Measure:
     @property
     def plain(self) -> str:
         """What it is, in a sentence."""
-        return self.words or self.name.replace("_", " ")
+        name = (self.column or self.name).replace("_", " ")
+        start = {"share": "share of ", "mean": "mean ", "median": "median "}.get(self.kind, "")
+        return self.words or start + name
+
+    @property
+    def columns(self) -> frozenset[str]:
+        """Columns that it is about."""
+        named = columns_named(self.condition, setting=f"measures, {self.name}") if self.condition else set()
+        return frozenset(named | ({self.column} if self.column else set()))
 
 
 @dataclass(frozen=True)
@@ -151,10 +161,16 @@ class GroupQuestion:
                 "or standardised for [setting: groups, period, subject, weight, standardise]"
             )
         self._check_choices()
-        if self.standardise and all(m.kind in ("count", "median") for m in self.measures):
+        if self.standardise and not any(self.standardises(m) for m in self.measures):
             raise GroupError(
-                "Shares, rates and means are standardised; none is measured [setting: standardise]"
+                "Shares, rates and means are standardised for other columns than their own; none is measured "
+                "[setting: standardise]"
             )
+
+    def standardises(self, measure: Measure) -> bool:
+        """Whether a measure is standardised: for the columns that it is about it would be the same in every group."""
+        able = measure.kind in ("share", "rate", "mean")
+        return bool(self.standardise) and able and not measure.columns & set(self.standardise)
 
     def _check_choices(self) -> None:
         for name, allowed in (("every", Every), ("unknown", Unknown)):

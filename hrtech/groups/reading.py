@@ -4,7 +4,8 @@ Belongs here: one column at a time. Who belongs where is `hrtech.groups.axes`.
 """
 
 import re
-from typing import Any
+from collections.abc import Iterable
+from typing import Any, Final
 
 import numpy as np
 import pandas as pd
@@ -12,6 +13,8 @@ import pandas as pd
 from hrtech.groups.question import Every, GroupError
 
 Floats = np.ndarray
+#: A year, or some from one to another.
+_YEARS: Final = re.compile(r"(\d{4})(?:\s*(?:-|–|/|to)\s*(\d{4}))?")
 
 
 def single(cell: Any) -> str | None:
@@ -60,6 +63,38 @@ def window_names(periods: pd.Series, every: Every) -> pd.Series:
     mark = {"month": "-{:02.0f}", "quarter": "-Q{:.0f}", "half_year": "-H{:.0f}", "year": ""}[every]
     named = [None if pd.isna(y) else f"{int(y)}{mark.format(w)}" for y, w in zip(year, within, strict=True)]
     return pd.Series(named, index=periods.index, dtype=object)
+
+
+def uneven(windows: Iterable[str]) -> bool:
+    """Whether windows differ in length, as far as their names tell: 2014-2018 is five years, 2019 one."""
+    lengths = set()
+    for name in windows:
+        if found := _YEARS.fullmatch(name.strip()):
+            first, last = int(found[1]), int(found[2] or found[1])
+            lengths.add(last - first)
+    return len(lengths) > 1
+
+
+def cut_windows(periods: pd.Series, every: Every) -> int:
+    """At how many ends the dates begin or end inside a window, further than chance leaves open.
+
+    Args:
+        periods: Dates.
+        every: Length of a window.
+    """
+    known = periods.dropna().sort_values()
+    if not len(known):
+        return 0
+    months = {"month": 1, "quarter": 3, "half_year": 6, "year": 12}[every]
+    cut = 0
+    for at, ends in ((known.iloc[0], False), (known.iloc[-1], True)):
+        start = pd.Timestamp(at.year, (at.month - 1) // months * months + 1, 1)
+        stop = start + pd.DateOffset(months=months)
+        inside = int(((known >= start) & (known < stop)).sum())
+        open_part = (stop - at if ends else at - start) / (stop - start)
+        # where dates are spread evenly, an end as open as this comes once in 150 times
+        cut += open_part > max(0.1, 5 / inside)
+    return cut
 
 
 def numbers(frame: pd.DataFrame, name: str, setting: str) -> Floats:

@@ -1,13 +1,15 @@
 """A comparison as a report: figures with intervals, places, who differs, changes over time, and what they rest on."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import pandas as pd
 
 from hrtech.facts import Chart, Fact, FactList, Heading, Report, Text
-from hrtech.facts.frames import frame_table, rows
+from hrtech.facts.frames import rows
 from hrtech.groups.question import ALL, GroupQuestion, Measure
-from hrtech.groups.reading import natural
+from hrtech.groups.reading import natural, uneven
+from hrtech.groups.report_tables import table_parts
 from hrtech.groups.telling import called, plain, unit_of
 from hrtech.pages import charts, group_charts
 
@@ -15,7 +17,6 @@ from hrtech.pages import charts, group_charts
 SHOWN = ("estimates", "against_others", "pairs", "changes", "ranks", "left_out", "standard")
 _MOST_BARS = 40
 _MOST_LINES = 6
-_MOST_ROWS = 60
 
 READING = (
     "All others are everybody outside the group, never everybody with the group among them. In the strict tier the "
@@ -25,7 +26,11 @@ READING = (
 )
 PROTECTED = (
     "Small counts are withheld, and others with them, so that nobody can work them out from what is published here, "
-    "not with every table together. Groups of which nothing may be told are not named."
+    "not even from all of it together. Groups of which nothing may be told are not named."
+)
+UNEVEN = (
+    "The periods differ in length, and these figures do not take that into account: they are not compared from one "
+    "period to the next."
 )
 
 
@@ -55,13 +60,13 @@ def group_report(
     parts: list = [FactList(listed)] if listed else []
     parts.append(Text(READING if not before else f"{READING} {PROTECTED}"))
     for measure in question.measures:
-        parts += _measure(study, measure, told, tables, before)
+        parts += _measure(study, question, measure, told, tables, before)
     found = [name for name in told if name.split("/", 1)[1].startswith(("differs.", "changed."))]
     if found:
         parts += [Heading("What stands in the strict tier"), FactList(tuple(found))]
     if "against_truth" in tables and len(tables["against_truth"]):
         parts += _truth(study, question, tables["against_truth"], before)
-    parts += _tables(study, tables, before)
+    parts += table_parts(study, tables, before)
     return Report(
         study, title, _summary(study, told), "disclosure-control" if before else "restricted", tuple(parts)
     )
@@ -85,7 +90,12 @@ def _summary(study: str, told: Mapping[str, Fact]) -> str:
 
 
 def _measure(
-    study: str, measure: Measure, told: Mapping[str, Fact], tables: Mapping[str, pd.DataFrame], before: str
+    study: str,
+    question: GroupQuestion,
+    measure: Measure,
+    told: Mapping[str, Fact],
+    tables: Mapping[str, pd.DataFrame],
+    before: str,
 ) -> list:
     parts: list = []
     for standardised in (True, False):
@@ -101,8 +111,21 @@ def _measure(
         if len(ranked) > 1:
             parts.append(_places(study, measure, standardised, ranked, told, before))
         if mine["window"].nunique() > 2:
-            parts.append(_windows(study, measure, standardised, mine.loc[mine["window"] != ALL], before))
+            windows = [w for w in dict.fromkeys(tables["estimates"]["window"]) if w != ALL]
+            parts.append(
+                _windows(study, measure, standardised, mine.loc[mine["window"] != ALL], windows, before)
+            )
+            compared = set(tables["changes"]["measure"]) | ({measure.name} - _counted(question))
+            if uneven(windows) and measure.name not in compared:
+                parts.append(Text(UNEVEN))
     return parts
+
+
+def _counted(question: GroupQuestion) -> set[str]:
+    """Measures whose windows are compared, and whose figures may be larger because a window is longer."""
+    if "changes" not in question.compare:
+        return set()
+    return {m.name for m in question.measures if m.kind == "count" or m.denominator}
 
 
 def _of(table: pd.DataFrame, measure: Measure, standardised: bool) -> pd.DataFrame:
@@ -153,22 +176,16 @@ def _figures(
 ) -> Chart:
     chosen, more = _chosen(table, "estimate")
     words, form = _axis(measure)
-    data = [
-        {
-            "group": plain(row["group"]),
-            "value": row["estimate"],
-            "low": row["estimate"] if row["low"] is None else row["low"],
-            "high": row["estimate"] if row["high"] is None else row["high"],
-        }
-        for row in rows(chosen)
-    ]
+    data = [{"group": plain(row["group"]), **_interval(row)} for row in rows(chosen)]
     return Chart(
         f"{_capital(called(measure, standardised))}, by group",
         charts.forest(
             data, label="group", estimate="value", low="low", high="high", reference=None, label_title="group",
             estimate_title=words, number_format=form,
         ),
-        f"Highest in {data[0]['group']}, lowest in {data[-1]['group']}.{more}",
+        f"Highest in {data[0]['group']}, lowest in {data[-1]['group']}.{more}"
+        if len(data) > 1
+        else f"It is known of {data[0]['group']} alone{', or withheld of the others' if before else ''}.",
         fact_ids=_ids(told, study, "estimate", measure, standardised),
         source_assets=(f"{study}/{before}estimates",),
     )  # fmt: skip
@@ -200,7 +217,9 @@ def _places(
     )  # fmt: skip
 
 
-def _windows(study: str, measure: Measure, standardised: bool, table: pd.DataFrame, before: str) -> Chart:
+def _windows(
+    study: str, measure: Measure, standardised: bool, table: pd.DataFrame, windows: list[str], before: str
+) -> Chart:
     sizes = (
         table["records"]
         .fillna(table["held"])
@@ -210,28 +229,37 @@ def _windows(study: str, measure: Measure, standardised: bool, table: pd.DataFra
     )
     shown = list(sizes.index[:_MOST_LINES])
     words, form = _axis(measure)
+    there = {(row["group"], row["window"]): row for row in rows(table)}
+    # a window without a figure is a gap, and no line goes through it
     data = [
-        {
-            "group": plain(row["group"]),
-            "window": row["window"],
-            "value": row["estimate"],
-            "low": row["estimate"] if row["low"] is None else row["low"],
-            "high": row["estimate"] if row["high"] is None else row["high"],
-        }
-        for row in rows(
-            table.loc[table["group"].isin(shown)].sort_values("window", key=lambda c: c.map(natural))
-        )
+        {"group": plain(group), "window": window, **_interval(there.get((group, window)))}
+        for window in sorted(windows, key=natural)
+        for group in shown
     ]
     more = f" The {len(shown)} largest of {len(sizes)} groups are shown." if len(sizes) > len(shown) else ""
+    if any(row["value"] is None for row in data):
+        more += f" Gaps are {'withheld or ' if before else ''}not known."
     return Chart(
         f"{_capital(called(measure, standardised))}, over time",
         group_charts.windows(
             data, window="window", value="value", low="low", high="high", group="group", window_title="window",
             value_title=words, number_format=form,
         ),
-        f"{len(shown)} groups over {table['window'].nunique()} windows, with intervals.{more}",
+        f"{len(shown)} groups over {len(windows)} windows, with intervals.{more}",
         source_assets=(f"{study}/{before}estimates",),
     )  # fmt: skip
+
+
+def _interval(row: Mapping[str, Any] | None) -> dict[str, Any]:
+    """A figure with its interval as a chart takes it; blank where there is none."""
+    if row is None:
+        return {"value": None, "low": None, "high": None}
+    value = row["estimate"]
+    return {
+        "value": value,
+        "low": value if row["low"] is None else row["low"],
+        "high": value if row["high"] is None else row["high"],
+    }
 
 
 def _truth(study: str, question: GroupQuestion, table: pd.DataFrame, before: str) -> list:
@@ -257,28 +285,3 @@ def _truth(study: str, question: GroupQuestion, table: pd.DataFrame, before: str
                 )
             )  # fmt: skip
     return parts
-
-
-def _tables(study: str, tables: Mapping[str, pd.DataFrame], before: str) -> list:
-    named = (
-        ("estimates", "Figures"),
-        ("against_others", "Against all others"),
-        ("pairs", "Groups against one another"),
-        ("changes", "Changes from window to window"),
-        ("ranks", "Places"),
-        ("left_out", "Blanks, and what was left out"),
-        ("standard", "The standard"),
-        ("protection", "What may be told"),
-    )
-    return [
-        frame_table(
-            words,
-            tables[name].drop(columns=["shared"], errors="ignore").head(_MOST_ROWS),
-            source_assets=(f"{study}/{before}{name}",),
-            description=f"The first {_MOST_ROWS} of {len(tables[name])} rows."
-            if len(tables[name]) > _MOST_ROWS
-            else "",
-        )
-        for name, words in named
-        if name in tables and len(tables[name])
-    ]

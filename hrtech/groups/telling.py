@@ -73,7 +73,9 @@ def unit_of(measure: Measure) -> str:
 
 def called(measure: Measure, standardised: bool) -> str:
     """A measure in a sentence."""
-    return plain(f"the {'standardised ' if standardised else ''}{measure.plain}")
+    kind = {"count": "number", "rate": "rate"}.get(measure.kind, "")
+    start = f"{kind} of " if kind and kind not in measure.plain.lower().split() else ""
+    return plain(f"the {'standardised ' if standardised else ''}{start}{measure.plain}")
 
 
 def _key(kind: str, measure: str, standardised: bool, group: str, window: str = "") -> str:
@@ -196,7 +198,7 @@ def _tiers(study: str, what: str, table: pd.DataFrame, question: GroupQuestion, 
         ),
         Fact(
             f"{study}/{what}_exploratory",
-            f"{{value}} stand in the exploratory tier, in which {100 * level:.3g} % are expected to be false.",
+            f"{{value}} stand in the exploratory tier, of which at most {100 * level:.3g} % are expected to be false.",
             int((tested["p_bh"] <= level).sum()),
             "tests",
             source_asset=source,

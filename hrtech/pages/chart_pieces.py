@@ -51,7 +51,7 @@ def amount(field: str, title: str, number_format: str, *, zero: bool = True) -> 
         "type": "quantitative",
         "title": title or None,
         "scale": {"zero": zero, "nice": True},
-        "axis": {"format": number_format},
+        "axis": {"format": number_format} | ({"tickMinStep": 1} if number_format.endswith("d") else {}),
     }
 
 

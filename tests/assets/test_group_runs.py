@@ -82,6 +82,7 @@ def test_groups_are_compared_and_told(project, home):
     assert {name for name in project.stale(defs) if name.startswith("groups")} == set()
     checks = {check.check_name for check in result.get_asset_check_evaluations()}
     assert {"little_is_unknown", "groups_are_not_small", "every_figure_has_a_denominator"} <= checks
+    assert {"every_condition_varies", "windows_are_whole"} <= checks
 
 
 def test_rates_by_population_follow_the_table(project, home):
@@ -121,7 +122,10 @@ def test_rates_by_population_follow_the_table(project, home):
         ({"groups": ["gender"]}, "Column 'gender' is named in two roles"),
         ({"measures": [{"name": "x", "kind": "share"}]}, "needs condition"),
         ({"measures": [{"name": "x", "kind": "rate", "denominator": "people"}]}, "no table of them"),
-        ({"measures": [{"name": "x", "kind": "mean", "column": "gender"}]}, "Give it the role number"),
+        (
+            {"measures": [{"name": "x", "kind": "mean", "column": "gender"}], "standardise": []},
+            "Give it the role number",
+        ),
         ({"measures": [{"name": "x", "kind": "share", "condition": "age >"}]}, "cannot be read"),
         ({"filters": ["wealth > 3"]}, "No column that is read is called 'wealth'"),
         ({"compare": ["friends"]}, "compare"),
