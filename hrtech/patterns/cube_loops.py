@@ -110,6 +110,28 @@ def tally_periods(joint: Any, codes: Any, size: int, start: Any, counts: Any) ->
 
 
 @nb.njit(cache=True, nogil=True)
+def pack(rows: Any, row_start: Any, word_start: Any) -> Any:
+    """Marks by record as bits, each period from a word of its own.
+
+    Args:
+        rows: Whether each record is marked.
+        row_start: First record of each period, and the end.
+        word_start: First word of each period, and the end.
+    """
+    out = np.zeros(word_start[-1], np.uint64)
+    for p in range(len(row_start) - 1):
+        word, row = word_start[p], row_start[p]
+        while row < row_start[p + 1]:
+            bits = np.uint64(0)
+            for at in range(min(64, row_start[p + 1] - row)):
+                bits |= np.uint64(rows[row + at]) << np.uint64(at)
+            out[word] = bits
+            word += 1
+            row += 64
+    return out
+
+
+@nb.njit(cache=True, nogil=True)
 def count_words(words: Any, start: Any, group: Any, out: Any) -> int:
     """Units with a one in each period, into `out`; returns their number.
 

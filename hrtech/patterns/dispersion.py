@@ -32,20 +32,25 @@ class Spread:
     ratios: list[NDArray[np.float64]] = field(default_factory=list)
     degrees: list[NDArray[np.float64]] = field(default_factory=list)
 
-    def add(self, counts: NDArray[np.int32], known: NDArray[np.int64]) -> None:
-        """Take in combinations: units by period, and units known by period, both (combinations, periods)."""
-        held = (known > 0).sum(axis=1)
-        total, everyone = counts.sum(axis=1), known.sum(axis=1)
+    def add(self, counts: NDArray[np.int32], exposure: NDArray[np.int64], known: NDArray[np.int64]) -> None:
+        """Take in combinations.
+
+        Args:
+            counts: Units by period, (combinations, periods).
+            exposure: Row of `known` for each combination.
+            known: Units by period where columns are known, (exposures, periods).
+        """
+        from hrtech.patterns.scan_loops import chi_squares
+
+        held, everyone = (known > 0).sum(axis=1)[exposure], known.sum(axis=1)[exposure]
+        total = counts.sum(axis=1, dtype=np.int64)
         use = np.flatnonzero((total >= _LEAST_MEAN * held) & (total < 0.9 * everyone) & (held > 2))
         if not len(use):
             return
         share = total[use] / everyone[use]
-        expected = share[:, None] * known[use]
-        with np.errstate(divide="ignore", invalid="ignore"):
-            parts = np.where(expected > 0, (counts[use] - expected) ** 2 / expected, 0.0)
         self.means.append(total[use] / held[use])
         self.degrees.append(held[use] - 1.0)
-        self.ratios.append(parts.sum(axis=1) / (1 - share) / (held[use] - 1.0))
+        self.ratios.append(chi_squares(counts, use, share, exposure, known) / (1 - share) / (held[use] - 1.0))
 
     def estimate(self) -> "Dispersion":
         """Medians by how often combinations occur, 1 where they are within error of it."""
@@ -54,7 +59,8 @@ class Spread:
         if not self.means:
             return Dispersion(np.zeros(1), np.ones(1))
         means, ratios, degrees = (np.concatenate(v) for v in (self.means, self.ratios, self.degrees))
-        ratios = ratios / (chi2.ppf(0.5, degrees) / degrees)
+        distinct, which = np.unique(degrees, return_inverse=True)
+        ratios = ratios / (chi2.ppf(0.5, distinct) / distinct)[which]
         level = np.floor(np.log2(means))
         at, values = [], []
         for one in np.unique(level):

@@ -227,7 +227,7 @@ def _first_pass(
         cells += block.counts.size
         tables.append(_totals(block))
         if spread is not None:
-            spread.add(block.counts, np.array(exposures.tables)[block.exposure])
+            spread.add(block.counts, block.exposure, np.array(exposures.tables))
         if kept is not None:
             kept.append(block)
             if cells > _KEPT:
@@ -259,10 +259,8 @@ def _levels(
 
 def _totals(block: Block) -> NDArray[np.int64]:
     """Length, exposure, total, and how many combinations have them."""
-    totals = block.counts.sum(axis=1, dtype=np.int64)
-    length = (block.cells >= 0).sum(axis=1).astype(np.int64)
-    top = int(totals.max(initial=0)) + 1
-    key = (length * (int(block.exposure.max(initial=0)) + 1) + block.exposure) * top + totals
+    top = int(block.total.max(initial=0)) + 1
+    key = (block.length * (int(block.exposure.max(initial=0)) + 1) + block.exposure) * top + block.total
     keys, number = np.unique(key, return_counts=True)
     rest, total = np.divmod(keys, top)
     length, exposure = np.divmod(rest, int(block.exposure.max(initial=0)) + 1)

@@ -14,22 +14,27 @@ ROW, FIRST, LENGTH, COUNT, SAME_PHASE, SIGN, REACHES = range(7)
 
 
 @nb.njit(cache=True, nogil=True)
+def chi_squares(counts: Any, rows: Any, share: Any, exposure: Any, known: Any) -> Any:
+    """Chi-squares over periods of some combinations, whose share of what is known is given."""
+    out = np.zeros(len(rows))
+    for i in range(len(rows)):
+        there = known[exposure[rows[i]]]
+        for p in range(counts.shape[1]):
+            if there[p] > 0:
+                expected = share[i] * there[p]
+                out[i] += (counts[rows[i], p] - expected) ** 2 / expected
+    return out
+
+
+@nb.njit(cache=True, nogil=True)
 def testable(
-    known: Any,
-    exposure: Any,
-    totals: Any,
-    number: Any,
-    windows: Any,
-    up: bool,
-    down: bool,
-    last: bool,
-    fine: Any,
-) -> None:
+    known: Any, exposure: Any, totals: Any, number: Any, windows: Any, up: bool, down: bool, last: bool, fine: Any
+) -> None:  # fmt: skip
     """Count hypotheses by the least p that they could have, in bins of -log p, in place.
 
     Args:
         known: Units by period where columns are known, shape (exposures, periods).
-        exposure: Row of `known`.
+        exposure: Row of `known`, those of one exposure together.
         totals: Units that hold the combinations.
         number: How many combinations have this exposure and total.
         windows: Lengths of windows.
@@ -38,27 +43,28 @@ def testable(
         last: Whether only windows that end with the last period are hypotheses.
         fine: Shape (bins,); bin b holds b / 10 ≤ -log p < (b + 1) / 10, the last all beyond.
     """
-    n_periods = known.shape[1]
+    n_periods, bins = known.shape[1], len(fine)
+    rooms = np.empty(2 * len(windows) * n_periods, np.int64)
+    n, n_rooms, before = np.int64(0), 0, -1
     for i in range(len(totals)):
-        e, k = exposure[i], totals[i]
-        n = known[e].sum()
-        for length in windows:
-            draws = known[e, :length].sum()
-            for first in range(n_periods - length + 1):
-                if first > 0:
-                    draws += known[e, first + length - 1] - known[e, first - 1]
-                if draws == 0 or draws == n or (last and first + length < n_periods):
-                    continue
-                for side in range(2):
-                    if (side == 0 and not up) or (side == 1 and not down):
-                        continue
-                    room = draws if side == 0 else n - draws
-                    # all k in the room: a product of k factors, none smaller than the last
-                    if k > room:
-                        at = len(fine) - 1
-                    else:
-                        at = min(int(-10.0 * k * log((room - k + 1.0) / (n - k + 1.0))), len(fine) - 1)
-                    fine[at] += number[i]
+        if exposure[i] != before:
+            before, n, n_rooms = exposure[i], known[exposure[i]].sum(), 0
+            for length in windows:
+                for first in range(n_periods - length if last else 0, n_periods - length + 1):
+                    draws = known[before, first : first + length].sum()
+                    for side in range(2 if 0 < draws < n else 0):
+                        if (side == 0 and up) or (side == 1 and down):
+                            rooms[n_rooms] = draws if side == 0 else n - draws
+                            n_rooms += 1
+        k = totals[i]
+        # all k in the room: a product of k factors, none smaller than the last
+        lowest = exp(-0.1 * bins / k) * (n - k + 1.0)
+        for r in range(n_rooms):
+            reach = rooms[r] - k + 1.0
+            if reach <= lowest:
+                fine[bins - 1] += number[i]
+            else:
+                fine[min(int(-10.0 * k * log(reach / (n - k + 1.0))), bins - 1)] += number[i]
 
 
 @nb.njit(cache=True, nogil=True)

@@ -80,9 +80,9 @@ class Variables:
 
     def bits(self, rows: NDArray[np.bool_]) -> NDArray[np.uint64]:
         """Pack a mark by record into words, each period from a word of its own."""
-        padded = np.zeros(int(self.word_start[-1]) * ROWS_PER_WORD, dtype=bool)
-        padded[self.bit_of_row] = rows
-        return np.packbits(padded, bitorder="little").view(np.uint64)
+        from hrtech.patterns.cube_loops import pack
+
+        return np.asarray(pack(rows, self.row_start, self.word_start))
 
     def holds(self, item: int) -> NDArray[np.bool_]:
         """Who holds an item, (records,)."""
@@ -94,6 +94,8 @@ class Variables:
 
     def knows(self, mask: int) -> NDArray[np.bool_]:
         """Where all columns of a mask are known, (records,)."""
+        if ((self._masks[0] & mask) == mask).all():
+            return np.ones(len(self.known), dtype=bool)
         return np.asarray((self.known & mask) == mask)
 
     @cached_property
@@ -195,7 +197,9 @@ def _columns(frame: pd.DataFrame, settings: PatternSettings) -> list[str]:
 def _order(frame: pd.DataFrame, periods: Periods, settings: PatternSettings) -> NDArray[np.int64]:
     """Records with a period, in the order of periods, those of one subject together."""
     if settings.subject is None:
-        order = np.argsort(periods.index, kind="stable")
+        order = np.argsort(
+            periods.index.astype(np.int16), kind="stable"
+        )  # small numbers are sorted by counting
     else:
         order = np.lexsort((pd.factorize(frame[settings.subject])[0], periods.index))
     return np.asarray(order[int((periods.index < 0).sum()) :])
