@@ -222,10 +222,10 @@ def test_people_count_once_where_they_are_named():
 
 def test_dispersion_is_one_for_independent_records_and_that_of_batches():
     rng = np.random.default_rng(12)
-    known = np.full((300, 20), 4000)
+    known, same = np.full((1, 20), 4000), np.zeros(300, dtype=np.int64)
     shares = rng.uniform(0.002, 0.05, 300)
     alone, batches = Spread(60), Spread(60)
-    alone.add(rng.poisson(shares[:, None] * known).astype(np.int32), known)
-    batches.add(3 * rng.poisson(shares[:, None] * known / 3).astype(np.int32), known)
+    alone.add(rng.poisson(shares[:, None] * known).astype(np.int32), same, known)
+    batches.add(3 * rng.poisson(shares[:, None] * known / 3).astype(np.int32), same, known)
     assert alone.estimate().none
     assert batches.estimate().at(np.array([20.0, 100.0])) == pytest.approx(3.0, rel=0.15)
