@@ -14,7 +14,7 @@ from hrtech.patterns.variables import Variables
 
 #: A longer claim gives way to a shorter one that it is part of, if its share of that hardly rises (p above the first)
 #: and the rest of that rises too (p below the second).
-_HARDLY, _TOO = 1e-3, 0.05
+_HARDLY, _TOO = 1e-3, 0.01
 PART, WIDER, OVERLAP = "part of the leader", "wider than the leader", "overlaps the leader"
 SAME = "the leader in another window"
 

@@ -1,10 +1,10 @@
 """Season: could the same phases of the other cycles explain what rose?
 
 A season puts its records into the phases that it likes; how they split between the cycles is then up to exposure and
-chance. Given the count of a window's phases over all cycles, the count in the window is hypergeometric. Which windows
-could pass the first stage under some split, how they form families, and what weight a test gets depend on those counts
-alone, so that a correction over the families' leaders is valid. It is by random splits of the records themselves, which
-keeps relatives together (Westfall and Young 1993, step down).
+chance. Given what a window's phases hold over all cycles, the count in the window is a sum of hypergeometric ones.
+Which windows could pass the first stage under some split, how they form families, and what ratio of likelihoods ranks
+them depend on those counts alone, so that a correction over the families' leaders is valid. It is by random splits of
+the records themselves, which keeps relatives together (Westfall and Young 1993, step down).
 """
 
 from dataclasses import dataclass
@@ -16,13 +16,11 @@ from hrtech.patterns.families import Claims, Records, fold
 from hrtech.patterns.periods import Periods
 from hrtech.patterns.scan import Candidates
 from hrtech.patterns.splits import random_splits
+from hrtech.patterns.strata import Strata, likelihood_ratio, strata_of
 
 #: Log of the p at which a claim is taken to be more than its family.
 _EXPLAINED = float(np.log(1e-5))
 _REMAINS = 0.3
-#: A family may pass the first stage by another member than its leader: in log p, how near the leader must come.
-_ALLOWANCE = 0.0
-_WEIGHTS = (-14.0, -1.0)
 
 
 @dataclass(frozen=True)
@@ -66,52 +64,39 @@ def season_test(
         draws: Random splits.
         rng: Where they come from.
     """
-    from hrtech.patterns.tails import criticals, log_tails
+    from hrtech.patterns.tails import criticals
 
     n, k, window, phases = exposures_of(candidates, known, periods)
     has = candidates.same_phase >= 0
+    strata = strata_of(candidates, known, periods)
     log_p = np.full(len(candidates), np.nan)
-    log_p[has] = log_tails(
-        candidates.observed[has], phases[has], candidates.same_phase[has], window[has], candidates.sign[has]
-    )
+    log_p[has] = strata.some(has).log_tails(strata.observed[has], candidates.sign[has])
     adjusted = np.where(has, 0.0, np.nan)
     matters = np.flatnonzero(has & np.isfinite(candidates.log_split))
     if not len(matters) or not (passed[matters]).any():
         return SeasonTest(log_p, adjusted, np.nan)
     leader = _seasons(candidates, matters, n, k, phases, log_number, records, periods)
     tested = np.unique(np.concatenate(list(leader.values())))
-    own = candidates.some(tested)
-    least = criticals(n[tested], k[tested], window[tested], own.sign, log_threshold[tested] + _ALLOWANCE)
-    weight = _log_weights(own, n[tested], k[tested], window[tested], phases[tested])
-    nulls = random_splits(own, least, phases[tested], window[tested], records, periods, draws, rng)
+    own, its = candidates.some(tested), strata.some(tested)
+    least = criticals(n[tested], k[tested], window[tested], own.sign, log_threshold[tested])
+    ratio = likelihood_ratio(its, own, n[tested], k[tested], phases[tested])
+    counts = random_splits(own, records, periods, draws, rng)
     stands_for = {h: _nearest(h, leader[h], candidates) for h in matters.tolist()}
     reached = np.isin(tested, np.concatenate([stands_for[h] for h in matters[passed[matters]].tolist()]))
-    observed = np.where(reached, log_p[tested], np.inf)
-    steps, threshold = _step_down(observed, nulls, own.log_split, weight, alpha)
+    observed = np.where(reached, ratio[0] * its.observed + ratio[1], -np.inf)
+    order = np.argsort(-observed, kind="stable")
+    order = order[np.isfinite(observed[order])]
+    if counts is None:
+        steps = _bounded(observed, order, own, its, ratio)
+    else:
+        there = counts - (own.observed - its.observed)
+        drawn = np.where((counts - least) * own.sign >= 0, ratio[0] * there + ratio[1], -np.inf)
+        steps = _step_down(observed, order, drawn)
     of = dict(zip(tested.tolist(), steps.tolist(), strict=True))
     for h in matters.tolist():
         adjusted[h] = min(of[m] for m in stands_for[h].tolist())
-    return SeasonTest(log_p, adjusted, threshold)
-
-
-def _log_weights(
-    own: Candidates,
-    n: NDArray[np.int64],
-    k: NDArray[np.int64],
-    window: NDArray[np.int64],
-    phases: NDArray[np.int64],
-) -> NDArray[np.float64]:
-    """Log of how small p_season is expected to be if the window rose and the other cycles did not.
-
-    They would lie at the level of the other phases, give or take two standard deviations. That depends on the phases'
-    count alone, so that it may weigh the tests: a strong season need not cost the weak ones their power.
-    """
-    from hrtech.patterns.tails import log_tails
-
-    elsewhere = (k - own.same_phase) / np.maximum(n - phases, 1) * (phases - window)
-    count = np.round(own.same_phase - elsewhere - own.sign * 2.0 * np.sqrt(elsewhere)).astype(np.int64)
-    weight = log_tails(np.clip(count, 0, own.same_phase), phases, own.same_phase, window, own.sign)
-    return np.clip(weight, *_WEIGHTS)
+    good = order[steps[order] <= alpha]
+    return SeasonTest(log_p, adjusted, float(np.exp(log_p[tested][good].max())) if len(good) else np.nan)
 
 
 def _nearest(h: int, leaders: NDArray[np.int64], candidates: Candidates) -> NDArray[np.int64]:
@@ -178,34 +163,44 @@ def exposures_of(
 
 
 def _step_down(
-    log_p: NDArray[np.float64],
-    nulls: NDArray[np.float64] | None,
-    log_split: NDArray[np.float64],
-    weight: NDArray[np.float64],
-    alpha: float,
-) -> tuple[NDArray[np.float64], float]:
-    """Adjusted p of each, and the largest p that passes; without random splits by Bonferroni over chances of splits."""
-    observed = log_p - weight
-    order = np.argsort(observed, kind="stable")
-    order = order[np.isfinite(observed[order])]
-    adjusted = np.ones(len(observed))
-    chance = np.exp(log_split)
+    observed: NDArray[np.float64], order: NDArray[np.int64], drawn: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Adjusted p of each: how often the largest ratio of those not yet rejected is as large in a random split.
+
+    Args:
+        observed: Log-likelihood ratios, -inf where a candidate did not pass the first stage.
+        order: Those that did, the largest first.
+        drawn: Shape (draws, candidates); -inf where a candidate would not have passed.
+    """
     rest = np.setdiff1d(np.arange(len(observed)), order)
-    if nulls is not None:
-        nulls = nulls - weight
-        smallest = np.concatenate(
-            [nulls[:, order], nulls[:, rest].min(axis=1, initial=np.inf)[:, None]], axis=1
-        )
-        smallest = np.minimum.accumulate(smallest[:, ::-1], axis=1)[:, ::-1]
-        hits = (smallest[:, :-1] <= observed[order] + 1e-9).sum(axis=0)
-        steps = (1 + hits) / (1 + len(nulls))
-    else:
-        steps = np.array(
-            [
-                np.minimum(chance[others], np.exp(observed[h] + weight[others])).sum()
-                for h, others in ((h, np.concatenate([order[j:], rest])) for j, h in enumerate(order))
-            ]
-        )
+    largest = np.concatenate([drawn[:, order], drawn[:, rest].max(axis=1, initial=-np.inf)[:, None]], axis=1)
+    largest = np.maximum.accumulate(largest[:, ::-1], axis=1)[:, ::-1]
+    hits = (largest[:, :-1] >= observed[order] - 1e-9).sum(axis=0)
+    return _monotone((1 + hits) / (1 + len(drawn)), order, len(observed))
+
+
+def _bounded(
+    observed: NDArray[np.float64],
+    order: NDArray[np.int64],
+    own: Candidates,
+    strata: Strata,
+    ratio: tuple[NDArray[np.float64], NDArray[np.float64]],
+) -> NDArray[np.float64]:
+    """As `_step_down`, without random splits: by Bonferroni over the exact chances of ratios as large."""
+    chance = np.exp(own.log_split)
+    rest = np.setdiff1d(np.arange(len(observed)), order)
+    steps = []
+    for j, h in enumerate(order.tolist()):
+        others = np.concatenate([order[j:], rest])
+        least = (observed[h] - ratio[1][others]) / ratio[0][others]
+        up = own.sign[others] > 0
+        least = np.where(up, np.ceil(least - 1e-9), np.floor(least + 1e-9)).astype(np.int64)
+        tails = strata.some(others).log_tails(least, own.sign[others])
+        steps.append(np.minimum(chance[others], np.exp(tails)).sum())
+    return _monotone(np.array(steps), order, len(observed))
+
+
+def _monotone(steps: NDArray[np.float64], order: NDArray[np.int64], number: int) -> NDArray[np.float64]:
+    adjusted = np.ones(number)
     adjusted[order] = np.minimum(np.maximum.accumulate(steps), 1.0)
-    good = order[adjusted[order] <= alpha]
-    return adjusted, float(np.exp(log_p[good].max())) if len(good) else np.nan
+    return adjusted

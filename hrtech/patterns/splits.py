@@ -40,22 +40,12 @@ class _Classes:
 
 
 def random_splits(
-    own: Candidates,
-    least: NDArray[np.int64],
-    phases: NDArray[np.int64],
-    window: NDArray[np.int64],
-    records: Records,
-    periods: Periods,
-    draws: int,
-    rng: np.random.Generator,
-) -> NDArray[np.float64] | None:
-    """Log p_season of each candidate in each random split, inf where it would not pass the first stage.
+    own: Candidates, records: Records, periods: Periods, draws: int, rng: np.random.Generator
+) -> NDArray[np.int64] | None:
+    """Count in each candidate's window in each random split of a phase's records between its cycles.
 
     Args:
         own: The candidates.
-        least: Count that the first stage needs.
-        phases: Units known in all of the window's phases.
-        window: Units known in the window.
         records: The records.
         periods: Of the records.
         draws: How many splits.
@@ -64,8 +54,6 @@ def random_splits(
     Returns:
         Shape (draws, candidates), or None where there are too many records to split.
     """
-    from hrtech.patterns.split_loops import season_tails
-
     patterns, which = _in_order(own.cells)
     tested = np.zeros((len(patterns), int(periods.phase.max()) + 1), dtype=bool)
     for h in range(len(own)):
@@ -85,7 +73,7 @@ def random_splits(
             there = np.arange(own.first[h], own.first[h] + own.window[h])
             for p in there[periods.phase[there] == phase].tolist():
                 counts[:, h] += by_pattern[which[h], cycle[p]]
-    return np.asarray(season_tails(counts, least, phases, own.same_phase, window, own.sign))
+    return counts
 
 
 def cycle_of(periods: Periods) -> NDArray[np.int64]:
