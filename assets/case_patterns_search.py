@@ -6,8 +6,21 @@ import pandas as pd
 
 from assets.case_patterns_settings import Watch
 from assets.study import Made, Output, StudyAssets
-from hrtech.patterns import Patterns, PatternSettings, find_patterns, find_released_patterns, find_stable
+from hrtech.patterns import (
+    DECISIONS,
+    LIVES,
+    PATTERNS,
+    STABLE,
+    THRESHOLDS,
+    TIMELINE,
+    Patterns,
+    PatternSettings,
+    find_patterns,
+    find_released_patterns,
+    find_stable,
+)
 from hrtech.patterns.members import composition, value_table
+from hrtech.patterns.monitor import spent
 from hrtech.patterns.periods import read_periods
 from hrtech.patterns.tables import (
     add_seen,
@@ -30,6 +43,7 @@ TABLES = {
     "remarks": "What to keep in mind of the whole search.",
     "at_once": "What else changed in the same window.",
 }
+COLUMNS = {"patterns": PATTERNS, "timeline": TIMELINE, "thresholds": THRESHOLDS}
 #: Only records say these.
 DESCRIBED = {
     "composition": "Who is in each pattern: further attributes of its records, beside all records.",
@@ -41,7 +55,7 @@ def add_search(assets: StudyAssets, settings: PatternSettings, zone: Zone) -> No
     """Add the search of records, in their zone."""
 
     @assets.asset(
-        *(Output(noun, words) for noun, words in TABLES.items()),
+        *(Output(noun, words, columns=COLUMNS.get(noun, {})) for noun, words in TABLES.items()),
         *(Output(noun, words) for noun, words in DESCRIBED.items()),
         zone=zone,
         inputs={"records": "records"},
@@ -62,7 +76,7 @@ def add_search_of_aggregates(assets: StudyAssets, settings: PatternSettings, agg
     """Add the search of what a private release published, its noise part of every test."""
 
     @assets.asset(
-        *(Output(noun, words) for noun, words in TABLES.items()),
+        *(Output(noun, words, columns=COLUMNS.get(noun, {})) for noun, words in TABLES.items()),
         zone="released",
         inputs={"aggregates": aggregates},
         settings=settings,
@@ -96,7 +110,9 @@ def add_stable(assets: StudyAssets, settings: PatternSettings, zone: Zone) -> No
 
     @assets.asset(
         Output(
-            "stable", "Combinations that occur more often than their parts would together, in every period."
+            "stable",
+            "Combinations that occur more often than their parts would together, in every period.",
+            columns=STABLE,
         ),
         zone=zone,
         inputs={"records": "records"},
@@ -111,9 +127,15 @@ def add_watch(assets: StudyAssets, settings: PatternSettings, watched: Watch) ->
     """Add monitoring; what was decided is kept in the restricted store and never decided again."""
 
     @assets.asset(
-        Output("decisions", "Every look at a period as it came, and what was decided; it only grows."),
         Output(
-            "lives", "When each watched pattern was first seen, how long it lasted, and whether it ended."
+            "decisions",
+            "Every look at a period as it came, and what was decided; it only grows.",
+            columns=DECISIONS,
+        ),
+        Output(
+            "lives",
+            "When each watched pattern was first seen, how long it lasted, and whether it ended.",
+            columns=LIVES,
         ),
         zone="restricted",
         inputs={"records": "records"},
@@ -128,7 +150,8 @@ def add_watch(assets: StudyAssets, settings: PatternSettings, watched: Watch) ->
         made, lives, looks = look_at_new_periods(
             records, settings, first=watched.first, unfinished=watched.unfinished, past=past, lives=known
         )
-        return {"decisions": Made(made, metadata={"looks_made_now": looks}), "lives": lives}
+        told = {"looks_made_now": looks, "error_rate_spent": round(spent(made), 6)}
+        return {"decisions": Made(made, metadata=told), "lives": lives}
 
 
 def add_history(assets: StudyAssets) -> None:

@@ -11,7 +11,7 @@ from hrtech.facts import Fact, facts_from_frame, facts_to_frame, report_to_frame
 from hrtech.patterns.planted import compare_with_planted
 from hrtech.patterns.report import pattern_report, planted_told
 from hrtech.patterns.telling import pattern_facts, search_facts
-from hrtech.patterns.told import MECHANISM, by_period, tell_patterns, told_facts
+from hrtech.patterns.told import COLUMNS, MECHANISM, by_period, tell_patterns, told_facts
 from hrtech.tables import table_to_bytes
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def add_told_barrier(assets: StudyAssets, study: "CasePatterns", disclosure: Dis
         return {noun: table_to_bytes(frame) for noun, frame in made.items()}
 
     @assets.asset(
-        *(Output(noun, words) for noun, words in TOLD.items()),
+        *(Output(noun, words, columns=COLUMNS.get(noun, {})) for noun, words in TOLD.items()),
         zone="released",
         inputs={noun: noun for noun in ("patterns", "timeline", "values", "findings")},
         settings=[disclosure, confidence],

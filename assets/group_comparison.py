@@ -17,6 +17,7 @@ from assets.study import Made, Output, Study, StudyAssets
 from hrtech.causal.expression import columns_named
 from hrtech.facts import facts_to_frame
 from hrtech.groups import GroupError, GroupQuestion, compare_groups
+from hrtech.groups.columns import COLUMNS
 from hrtech.groups.publish import protection_table
 from hrtech.groups.question import Compare, Every, Unknown
 from hrtech.groups.report import SHOWN, group_report
@@ -178,7 +179,7 @@ def _roles(source: Source) -> dict[str, str]:
 
 def _comparison(assets: StudyAssets, question: GroupQuestion, further: dict[str, str]) -> None:
     @assets.asset(
-        *(Output(noun, words) for noun, words in TABLES.items()),
+        *(Output(noun, words, columns=COLUMNS[noun]) for noun, words in TABLES.items()),
         zone="restricted",
         inputs={"records": "records", **further},
         settings=question,
@@ -196,7 +197,11 @@ def _comparison(assets: StudyAssets, question: GroupQuestion, further: dict[str,
 
 def _truth(assets: StudyAssets, question: GroupQuestion, truth: str) -> None:
     @assets.asset(
-        Output("against_truth", "Shares of groups beside the simulated world's truth."),
+        Output(
+            "against_truth",
+            "Shares of groups beside the simulated world's truth.",
+            columns=COLUMNS["against_truth"],
+        ),
         zone="restricted",
         inputs={"estimates": "estimates", "truth": truth},
         settings=question,
@@ -211,7 +216,9 @@ def _protection(assets: StudyAssets, question: GroupQuestion, minimum: int, furt
 
     @assets.asset(
         Output(
-            "protection", "Which figures may be told so that no small count can be worked out from them all."
+            "protection",
+            "Which figures may be told so that no small count can be worked out from them all.",
+            columns=COLUMNS["protection"],
         ),
         zone="restricted",
         inputs={"records": "records", **given},

@@ -7,6 +7,7 @@ from assets.release import NO_CHARGE, POPULATION, Terms, release
 from assets.study import Output, StudyAssets
 from hrtech.facts import facts_from_frame, facts_to_frame, report_to_frame
 from hrtech.groups import GroupQuestion
+from hrtech.groups.columns import COLUMNS
 from hrtech.groups.publish import MECHANISM, told_tables
 from hrtech.groups.report import group_report
 from hrtech.groups.telling import group_facts
@@ -37,7 +38,7 @@ def add_group_disclosure(
     given = ["estimates", "against_others", "pairs", "changes", "protection"]
 
     @assets.asset(
-        *(Output(f"told_{noun}", words) for noun, words in TOLD.items()),
+        *(Output(f"told_{noun}", words, columns=COLUMNS[noun]) for noun, words in TOLD.items()),
         zone="released",
         inputs={noun: noun for noun in given},
         settings=[disclosure, question],
@@ -70,7 +71,11 @@ def add_group_disclosure(
         shown["told_against_truth"] = "told_against_truth"
 
         @assets.asset(
-            Output("told_against_truth", "Shares that are told beside the simulated world's truth."),
+            Output(
+                "told_against_truth",
+                "Shares that are told beside the simulated world's truth.",
+                columns=COLUMNS["against_truth"],
+            ),
             zone="released",
             inputs={"estimates": "told_estimates", "truth": truth},
             settings=question,

@@ -39,6 +39,7 @@ from hrtech.tables import TableError, content_version
 from hrtech.zones import Barrier, Zone
 from resources.home import HomeError, hrtech_home, require_persistent
 from resources.keys import KeyFileError, read_or_create_key
+from resources.lake import COLUMN_SCHEMA
 from resources.lake_files import LakeError
 from resources.publisher import ApprovalMissing
 
@@ -137,18 +138,26 @@ class Output:
         description: The sentence that a reader sees in the UI.
         about_entities: It holds matches, flags or scores about identifiable persons or firms.
         fresh_within_days: The UI marks it as late when it was not made for this long.
+        columns: Column → type and meaning, as readers of the UI see them.
     """
 
     name: str
     description: str
     about_entities: bool = False
     fresh_within_days: int | None = None
+    columns: Mapping[str, tuple[str, str]] = field(default_factory=dict)
 
     @property
     def freshness(self) -> dg.FreshnessPolicy | None:
         """The promise to readers as Dagster knows it."""
         days = self.fresh_within_days
         return None if days is None else dg.FreshnessPolicy.time_window(fail_window=timedelta(days=days))
+
+    @property
+    def schema(self) -> dict[str, dg.TableSchema]:
+        """The columns as Dagster knows them; the store adds the types that it finds."""
+        named = [dg.TableColumn(name, kind, words) for name, (kind, words) in self.columns.items()]
+        return {COLUMN_SCHEMA: dg.TableSchema(columns=named)} if named else {}
 
 
 def check_study_name(study: str) -> None:
@@ -266,7 +275,7 @@ class StudyAssets:
                 self.key(output.name),
                 deps=deps,
                 description=output.description,
-                metadata=metadata,
+                metadata={**(metadata or {}), **output.schema},
                 group_name=self.study,
                 owners=list(self.owners),
                 kinds=set(kinds),

@@ -11,7 +11,7 @@ lie and who may open them is in `resources.lake_files`, what SQL may do in `reso
 import contextlib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, get_origin
+from typing import Any, Final, get_origin
 
 import dagster as dg
 import pandas as pd
@@ -35,6 +35,9 @@ __all__ = [
     "table_exists",
     "write_table",
 ]
+
+#: Where Dagster looks for the columns of a table.
+COLUMN_SCHEMA: Final = "dagster/column_schema"
 
 
 @contextlib.contextmanager
@@ -93,9 +96,7 @@ class ZoneStore(dg.ConfigurableIOManager):
             {
                 "lake/path": path,
                 "dagster/row_count": len(obj),
-                "dagster/column_schema": dg.TableSchema(
-                    columns=[dg.TableColumn(str(name), str(obj[name].dtype)) for name in obj.columns]
-                ),
+                COLUMN_SCHEMA: _schema(obj, context.definition_metadata.get(COLUMN_SCHEMA)),
             }
         )
 
@@ -136,6 +137,19 @@ class ZoneStore(dg.ConfigurableIOManager):
             for name in names
             if not lenient or files.exists(key, _dimensions(name))
         }
+
+
+def _schema(frame: pd.DataFrame, declared: Any) -> dg.TableSchema:
+    """Names and types of a frame's columns, with what they mean where the asset declares it."""
+    words: dict[str, str | None] = {}
+    if declared is not None:
+        schema = getattr(declared, "schema", declared)
+        words = {column.name: column.description for column in schema.columns}
+    return dg.TableSchema(
+        columns=[
+            dg.TableColumn(str(name), str(frame[name].dtype), words.get(str(name))) for name in frame.columns
+        ]
+    )
 
 
 def _partition_of_output(context: dg.OutputContext) -> Partition:

@@ -110,6 +110,11 @@ class PatternSettings:
                 "Declared periods are listed, and only they. Give at least two labels in order with "
                 "'period: declared' [setting: period, periods]"
             )
+        if split := next((label for label in self.periods if ";" in label), None):
+            raise PatternsError(
+                f"Period '{split}' holds a semicolon, which stands between the periods of a block in what is told. "
+                "Write it without, in the records too [setting: periods]"
+            )
         for column, edges in self.bands.items():
             if len(edges) < 1 or any(a >= b for a, b in pairwise(edges)):
                 raise PatternsError(f"Edges of bands rise [setting: bands, column '{column}']")
@@ -318,7 +323,6 @@ class Watched:
         decisions: Columns of `DECISIONS`: the state to hand to the next look.
         lives: Columns of `LIVES`.
         alpha: Error rate spent at this look.
-        spent: Error rate spent so far.
         remarks: Sentences that hold for the look.
     """
 
@@ -327,7 +331,6 @@ class Watched:
     decisions: pd.DataFrame
     lives: pd.DataFrame
     alpha: float
-    spent: float
     remarks: tuple[str, ...]
 
 

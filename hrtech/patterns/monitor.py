@@ -64,8 +64,12 @@ def watch(frame: pd.DataFrame, settings: PatternSettings, period: str, past: pd.
     rows += _followed(own, periods, settings, before, now, look, period, alpha)
     new = table(DECISIONS, rows)
     decisions = new if not len(before) else pd.concat([before, new], ignore_index=True)
-    spent = float(decisions.loc[decisions["decision"] == "looked", "alpha"].sum())
-    return Watched(found.leaders, _of_alerts(found), decisions, lives(decisions), alpha, spent, found.remarks)
+    return Watched(found.leaders, _of_alerts(found), decisions, lives(decisions), alpha, found.remarks)
+
+
+def spent(decisions: pd.DataFrame) -> float:
+    """Error rate that all looks so far have spent; never more than `strict`."""
+    return float(decisions.loc[decisions["decision"] == "looked", "alpha"].sum())
 
 
 def _of_alerts(found: Patterns) -> pd.DataFrame:

@@ -21,9 +21,10 @@ every told number stays. S may thus be empty, as far as anything told goes. The 
 This promises less than differential privacy: it says nothing about what several releases tell together.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
+from types import MappingProxyType
 from typing import Final
 
 import pandas as pd
@@ -31,6 +32,7 @@ import pandas as pd
 from hrtech.counts import parse_attributes
 from hrtech.facts import Fact
 from hrtech.facts.frames import rows
+from hrtech.patterns.declared import PATTERNS, TIMELINE
 from hrtech.patterns.telling import pattern_facts
 from hrtech.privacy.disclosure import control_facts
 
@@ -44,6 +46,23 @@ PATTERN_COLUMNS: Final = (
 TIMELINE_COLUMNS: Final = (
     "pattern_id", "period", "first", "last", "periods", "observed", "expected", "low", "high", "in_window",
 )  # fmt: skip
+#: Told table → column → type and meaning; what is told means what it means in the records' tables.
+COLUMNS: Final[Mapping[str, Mapping[str, tuple[str, str]]]] = MappingProxyType(
+    {
+        "told_patterns": {name: PATTERNS[name] for name in PATTERN_COLUMNS if name in PATTERNS}
+        | {
+            "share_in": ("Float64", "share of records that hold it in the window"),
+            "share_outside": ("Float64", "share of records that hold it outside the window"),
+        },
+        "told_timeline": {
+            **TIMELINE,
+            "period": ("str", "a period, or the first and the last of a block of them"),
+            "first": ("str", "first period of the block"),
+            "last": ("str", "last period of the block"),
+            "periods": ("str", "periods of the block, with semicolons between them"),
+        },
+    }
+)
 _CONFIDENCE: Final = 0.95
 #: Findings about the whole search that say nothing of anybody beyond their own small cells.
 _OF_THE_SEARCH: Final = frozenset(

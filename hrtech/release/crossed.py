@@ -56,12 +56,6 @@ class Crossed:
     covariance: Floats
     put_back: Floats
 
-    @property
-    def sd(self) -> Floats:
-        """Standard deviation of the noise in each count."""
-        out: Floats = np.sqrt(np.diag(self.covariance)).reshape(self.counts.shape)
-        return out
-
 
 def cross(
     measured: Measured, factors: Sequence[Sequence[Level]], synthetic: pd.DataFrame | None = None

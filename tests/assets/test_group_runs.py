@@ -73,6 +73,13 @@ def test_groups_are_compared_and_told(project, home):
     whole = told[~told["standardised"] & (told["window"] == "all")].set_index("group")["estimate"]
     for group in whole.index:
         assert facts.loc[f"groups/estimate.forced_labour.{group.lower()}", "value"] == whole[group]
+    made = {
+        event.asset_key.path[-1]: event.materialization.metadata["dagster/column_schema"].schema
+        for event in result.get_asset_materialization_events()
+        if event.asset_key.path[0] == "groups"
+    }
+    for noun in ("estimates", "told_estimates", "changes", "told_ranks", "protection", "against_truth"):
+        assert all(column.description for column in made[noun].columns), noun
     truth = read_table(home, "restricted", ("groups", "against_truth"))
     assert len(truth) and truth["covered"].mean() > 0.5
     pages = read_table(home, "restricted", ("groups", "casework"))

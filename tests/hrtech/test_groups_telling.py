@@ -6,6 +6,8 @@ import pytest
 
 from hrtech.facts import Chart, DataTable, Text
 from hrtech.groups import GroupError, GroupQuestion, Measure, compare_groups
+from hrtech.groups.columns import COLUMNS
+from hrtech.groups.publish import protection_table, told_tables
 from hrtech.groups.reading import cut_windows, uneven
 from hrtech.groups.report import UNEVEN, group_report
 from hrtech.groups.telling import called, group_facts
@@ -117,6 +119,22 @@ def _values(spec):
     elif isinstance(spec, list):
         for value in spec:
             yield from _values(value)
+
+
+def test_every_column_of_every_table_says_what_it_means():
+    question = GroupQuestion(groups=("group",), measures=(COUNT, SHARE), period="years", standardise=("age",))
+    table = records(("2019", "2020"))
+    found = vars(compare_groups(table, question))
+    protection = protection_table(table, question, 10)
+    open_ones = told_tables(found, protection, question)
+    for noun, frame in (found | {"protection": protection}).items():
+        assert set(frame.columns) == set(COLUMNS[noun]), noun
+        kinds = {
+            name: kind for name, (kind, _) in COLUMNS[noun].items() if kind in ("float64", "int64", "bool")
+        }
+        assert {name: str(frame[name].dtype) for name in kinds} == kinds, noun
+    for noun, frame in open_ones.items():
+        assert set(frame.columns) <= set(COLUMNS[noun]), noun
 
 
 def test_tables_start_with_what_somebody_looks_for():

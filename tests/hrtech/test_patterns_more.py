@@ -17,6 +17,7 @@ from hrtech.patterns import (
     watch,
 )
 from hrtech.patterns.dispersion import Spread
+from hrtech.patterns.monitor import spent
 from hrtech.patterns.released import noisy_tail
 from hrtech.patterns.watching import look_at_new_periods
 
@@ -48,7 +49,7 @@ def test_a_pattern_has_a_life_and_the_sequence_spends_no_more_than_it_may():
     assert statuses[:3] == [None] * 3
     assert statuses[3] == "alert" and statuses[4] == "alert" and statuses[-1] == "ended"
     assert list(past.columns) == list(DECISIONS)
-    assert seen.spent <= 0.05 and past.loc[past["decision"] == "looked", "look"].tolist() == list(
+    assert 0 < spent(past) <= 0.05 and past.loc[past["decision"] == "looked", "look"].tolist() == list(
         range(1, 10)
     )
     # what lies after the period changes nothing

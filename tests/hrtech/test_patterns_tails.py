@@ -131,6 +131,11 @@ def test_real_dates_are_read_and_blank_ones_left_out():
     assert any("hold no record (2024-02)" in r for r in periods.remarks)
 
 
+def test_a_declared_period_holds_no_mark_that_divides_periods():
+    with pytest.raises(PatternsError, match=r"holds a semicolon.*\[setting: periods\]"):
+        PatternSettings("t", period="declared", periods=("2019; first half", "2019, second half"))
+
+
 def test_declared_periods_keep_their_order():
     given = PatternSettings("t", period="declared", periods=("before", "during", "after"))
     periods = read_periods(pd.DataFrame({"t": ["after", "before"]}), given)

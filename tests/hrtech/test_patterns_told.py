@@ -10,7 +10,8 @@ from scipy.optimize import linprog
 
 from hrtech.counts import parse_attributes, render_attributes
 from hrtech.patterns.declared import PATTERNS, TIMELINE, table
-from hrtech.patterns.told import tell_patterns
+from hrtech.patterns.told import COLUMNS as TOLD_COLUMNS
+from hrtech.patterns.told import PATTERN_COLUMNS, TIMELINE_COLUMNS, tell_patterns
 
 PERIODS = tuple(f"2024-{month:02d}" for month in range(1, 9))
 COLUMNS = ("form", "region", "sex")
@@ -24,6 +25,11 @@ def world(seed: int, rows: int) -> pd.DataFrame:
         {name: rng.choice(values, rows) for name, values in zip(COLUMNS, VALUES, strict=True)}
     )
     return frame.assign(period=rng.choice(PERIODS, rows))
+
+
+def test_every_told_column_says_what_it_means():
+    assert set(TOLD_COLUMNS["told_patterns"]) == set(PATTERN_COLUMNS)
+    assert set(TIMELINE_COLUMNS) <= set(TOLD_COLUMNS["told_timeline"])
 
 
 def holds(frame: pd.DataFrame, attributes: str) -> pd.Series:

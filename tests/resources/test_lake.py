@@ -105,6 +105,17 @@ def test_a_run_through_the_three_stores(home):
     assert {path.name for path in (home / "lake").iterdir()} == {"restricted", "released", "public"}
 
 
+def test_columns_that_an_asset_declares_are_explained_where_they_are_shown(home):
+    declared = dg.TableSchema(
+        columns=[dg.TableColumn("n", "number", "how many"), dg.TableColumn("gone", "x")]
+    )
+    one = table("restricted", metadata={lake.COLUMN_SCHEMA: declared})
+    result = materialize(one, home=home)
+    made = result.asset_materializations_for_node("cases__records")[0].metadata[lake.COLUMN_SCHEMA].schema
+    told = {column.name: (column.type, column.description) for column in made.columns}
+    assert told["n"] == ("Int64", "how many") and told["name"] == ("str", None) and "gone" not in told
+
+
 def test_one_function_makes_tables_through_specs(home):
     specs = [
         dg.AssetSpec(["cases", name], tags={"hrtech/zone": "restricted"}).with_io_manager_key("restricted")
