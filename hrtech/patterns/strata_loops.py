@@ -3,7 +3,7 @@
 The distribution is tilted so that its mean is the count, convolved, and tilted back (exact, and accurate far out).
 """
 
-from math import exp, log
+from math import exp, log, sqrt
 from typing import Any
 
 import numba as nb
@@ -11,8 +11,8 @@ import numpy as np
 
 from hrtech.patterns.tails import log_point, log_tail
 
-#: What lies this far below the mode in log probability is left out.
-_NOTHING = 42.0
+#: What is that much less likely than the mode is left out.
+_NOTHING = 1e-18
 _STEPS = 60
 
 
@@ -20,45 +20,37 @@ _STEPS = 60
 def _tilted(n: int, k: int, draws: int, theta: float) -> Any:
     """First count, probabilities under the tilt, log of what they were divided by, and the mean."""
     low, high = max(0, draws - (n - k)), min(k, draws)
+    odds = exp(theta)
     # the mode of Fisher's noncentral hypergeometric distribution, to begin near it
     inner, outer = low, high
     while outer > inner:
         y = (inner + outer) // 2
-        if log((k - y) * 1.0 * (draws - y) / ((y + 1.0) * (n - k - draws + y + 1.0))) + theta > 0:
+        if odds * (k - y) * (draws - y) > (y + 1.0) * (n - k - draws + y + 1.0):
             inner = y + 1
         else:
             outer = y
     mode = inner
-    top = log_point(mode, n, k, draws) + theta * mode
-    below, above = mode, mode
-    term = 0.0
-    while below > low and term > -_NOTHING:
-        term -= (
-            log((k - below + 1.0) * (draws - below + 1.0) / (below * 1.0 * (n - k - draws + below))) + theta
-        )
+    below, above, term = mode, mode, 1.0
+    while below > low and term > _NOTHING:
+        term *= below * 1.0 * (n - k - draws + below) / (odds * (k - below + 1.0) * (draws - below + 1.0))
         below -= 1
-    term = 0.0
-    while above < high and term > -_NOTHING:
-        term += (
-            log((k - above) * 1.0 * (draws - above) / ((above + 1.0) * (n - k - draws + above + 1.0))) + theta
-        )
+    term = 1.0
+    while above < high and term > _NOTHING:
+        term *= odds * (k - above) * (draws - above) / ((above + 1.0) * (n - k - draws + above + 1.0))
         above += 1
     out = np.empty(above - below + 1, np.float64)
     out[mode - below] = 1.0
     for y in range(mode, below, -1):
-        out[y - 1 - below] = out[y - below] / (
-            exp(theta) * (k - y + 1.0) * (draws - y + 1.0) / (y * 1.0 * (n - k - draws + y))
-        )
+        ratio = y * 1.0 * (n - k - draws + y) / (odds * (k - y + 1.0) * (draws - y + 1.0))
+        out[y - 1 - below] = out[y - below] * ratio
     for y in range(mode, above):
-        out[y + 1 - below] = out[y - below] * (
-            exp(theta) * (k - y) * (draws - y) / ((y + 1.0) * (n - k - draws + y + 1.0))
-        )
-    total = out.sum()
-    out /= total
-    mean = 0.0 + below
+        ratio = odds * (k - y) * (draws - y) / ((y + 1.0) * (n - k - draws + y + 1.0))
+        out[y + 1 - below] = out[y - below] * ratio
+    total, mean = out.sum(), 0.0
     for j in range(len(out)):
-        mean += out[j] * j
-    return below, out, top + log(total), mean
+        out[j] /= total
+        mean += out[j] * (below + j)
+    return below, out, log_point(mode, n, k, draws) + theta * mode + log(total), mean
 
 
 @nb.njit(cache=True, nogil=True)
@@ -86,17 +78,41 @@ def stratified_tail(x: int, n: Any, k: Any, draws: Any, sign: int) -> float:
         return -np.inf
     if (sign > 0 and x == high) or (sign < 0 and x == low):
         return float(most if sign > 0 else least)
-    theta = _tilt(x, n, k, draws, sign) if (x - mean) * sign > 0 else 0.0
-    first, joint, scale, _ = _tilted(n[0], k[0], draws[0], theta)
-    for i in range(1, len(n)):
-        begin, other, more, _ = _tilted(n[i], k[i], draws[i], theta)
-        joint, first, scale = np.convolve(joint, other), first + begin, scale + more
+    if (x - mean) * sign <= 0:
+        return float(tilted_tail(x, n, k, draws, sign, 0.0)[0])
+    # the odds of all strata together bring the mean near to x where their shares differ little
+    inside, outside, free = k.sum() - x + 0.5, draws.sum() - x + 0.5, (n - k - draws).sum() + x + 0.5
+    theta = max(sign * log((x + 0.5) * free / (inside * outside)), 0.0) * sign
+    out, mean = tilted_tail(x, n, k, draws, sign, theta)
+    if abs(mean - x) > 2.0 + sqrt(min(x, k.sum() - x) + 0.0):
+        out, _ = tilted_tail(x, n, k, draws, sign, _tilt(x, n, k, draws, sign))
+    return float(out)
+
+
+@nb.njit(cache=True, nogil=True)
+def tilted_tail(x: int, n: Any, k: Any, draws: Any, sign: int, theta: float) -> Any:
+    """Log of a tail over two strata or more, worked out under a tilt in its direction, and the mean under the tilt."""
+    first, joint, scale, mean = _tilted(n[0], k[0], draws[0], theta)
+    for i in range(1, len(n) - 1):
+        begin, other, more, middle = _tilted(n[i], k[i], draws[i], theta)
+        joint, first, scale, mean = np.convolve(joint, other), first + begin, scale + more, mean + middle
+    begin, tails, more, middle = _tilted(n[-1], k[-1], draws[-1], theta)
+    # the last stratum's tails, tilted back from where they begin
+    step, size = exp(-abs(theta)), len(tails)
+    for i in range(1, size):
+        at = size - 1 - i if sign > 0 else i
+        tails[at] += step * tails[at + sign]
     total = 0.0
     for j in range(len(joint)):
-        y = first + j
-        if (y - x) * sign >= 0:
-            total += joint[j] * exp(-theta * (y - x))
-    return min(0.0, scale - theta * x + log(total)) if total > 0 else -np.inf
+        at = x - first - j - begin
+        if 0 <= at < size:
+            total += joint[j] * tails[at]
+        elif at < 0 and sign > 0:
+            total += joint[j] * tails[0] * step ** (-at)
+        elif at >= size and sign < 0:
+            total += joint[j] * tails[size - 1] * step ** (at - size + 1)
+    out = min(0.0, scale + more - theta * x + log(total)) if total > 0 else -np.inf
+    return out, mean + middle
 
 
 @nb.njit(cache=True, nogil=True)
