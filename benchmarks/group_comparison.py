@@ -170,7 +170,7 @@ def _none_open(name: str, naive: int, recovered: int, narrow: int, asked: int) -
 
 
 def studies(worlds: int, seed: int) -> None:
-    """Withheld counts that can be worked out from all tables that a study publishes."""
+    """Small counts that can be worked out from all tables that a study publishes."""
     recovered = naive = asked = narrow = told_figures = figures = 0
     for at in range(worlds):
         rng = np.random.default_rng([seed, 69, at])
@@ -179,6 +179,7 @@ def studies(worlds: int, seed: int) -> None:
             Measure("records", "count"),
             Measure("held", "share", condition="held"),
             Measure("also", "share", condition="also"),
+            Measure("counted", "count", condition="also"),
         )
         one = GroupQuestion(
             groups=("group",),
@@ -195,7 +196,7 @@ def studies(worlds: int, seed: int) -> None:
         figures, told_figures = figures + len(protection), told_figures + int(protection["told"].sum())
         open_ones = protection.assign(told=_large_enough(records, protection))
         naive += Attack(records, told_tables(vars(found), open_ones, one), open_ones).recovered()[0]
-    name = f"withheld counts of studies worked out by linear programming ({told_figures} of {figures} figures told"
+    name = f"small counts of studies worked out by linear programming ({told_figures} of {figures} figures told"
     _none_open(name, naive, recovered, narrow, asked)
 
 
@@ -217,6 +218,8 @@ def _counts(records: pd.DataFrame, measure: str, window: str, group: str) -> tup
         mine = mine[mine["year"] == window]
     if measure == "records":
         return (len(mine),)
+    if measure == "counted":
+        return int(mine["also"].sum()), int((~mine["also"]).sum())
     known = mine[measure].dropna()
     return len(known), int(known.sum()), len(known) - int(known.sum())
 
@@ -242,8 +245,9 @@ class Attack:
         self.floors: list[np.ndarray] = []
         own = told["estimates"]
         for row in own[~own["standardised"].astype(bool)].itertuples():
-            self._equal(self._row(row.measure, "known", row.window, row.group), row.records)
-            if row.measure != "records":
+            whole = "held" if row.measure == "counted" else "known"
+            self._equal(self._row(row.measure, whole, row.window, row.group), row.records)
+            if row.measure in ("held", "also"):
                 self._equal(self._row(row.measure, "held", row.window, row.group), row.held)
                 # the share itself, whatever the counts say
                 share = self._row(row.measure, "held", row.window, row.group)
@@ -262,12 +266,12 @@ class Attack:
         for row in crude.itertuples():
             counts = _counts(records, row.measure, row.window, row.group)
             group = None if row.group == EVERYBODY else row.group
-            parts = ("known", "held", "not")[: len(counts)]
+            parts = ("held", "not") if row.measure == "counted" else ("known", "held", "not")[: len(counts)]
             for part, count in zip(parts, counts, strict=True):
                 form = self._row(row.measure, part, row.window, group)
                 if group is None and row.told and part != "not":
                     self._equal(form, count)
-                if not row.told and 0 < count < MINIMUM:
+                if 0 < count < MINIMUM:  # told or not: a told share must not give away who is not in it
                     self.secrets.append(form)
         for row in told["estimates"].itertuples():
             if row.standardised:
@@ -277,7 +281,7 @@ class Attack:
         """Cells of a count."""
         row = np.zeros(len(self.cells))
         for (g, year, (held, also)), at in self.cells.items():
-            state = {"held": held, "also": also, "records": 1}[measure]
+            state = {"held": held, "also": also, "counted": also, "records": 1}[measure]
             there = {"known": state != 2, "held": state == 1, "not": state == 0}[part]
             if there and group in (None, g) and window in ("all", year):
                 row[at] = 1
