@@ -48,15 +48,24 @@ def read_approvals(folder: Path) -> list[Approval]:
     """Read every approval file of a folder; a missing folder holds none.
 
     Raises:
-        ValueError: A file is not a valid approval; the message names file and field.
+        ApprovalMissing: A file is no valid approval; the message names file and field.
     """
     found = []
     for path in sorted(folder.glob("*.yaml")) if folder.is_dir() else []:
         try:
             found.append(Approval.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")) or {}))
         except (ValidationError, yaml.YAMLError) as error:
-            raise ValueError(f"The approval {path} cannot be read: {error}") from None
+            raise ApprovalMissing(
+                f"The approval {path} cannot be read: {_wrong(error)}. Mend the file"
+            ) from None
     return found
+
+
+def _wrong(error: ValidationError | yaml.YAMLError) -> str:
+    if not isinstance(error, ValidationError):
+        return "it is no YAML"
+    found = error.errors(include_url=False, include_input=False)
+    return "; ".join(f"{'.'.join(map(str, one['loc'])) or 'the file'}: {one['msg']}" for one in found)
 
 
 class Publisher(dg.ConfigurableResource):

@@ -6,6 +6,7 @@ import pytest
 from studies import failures, materialised, plain
 
 from resources.lake import read_table
+from resources.publisher import ApprovalMissing, read_approvals
 
 DISCLOSE = {"population": "people", "purpose": "Tell how many there are", "approvers": ["A reviewer"]}
 ROWS = "".join(
@@ -67,6 +68,18 @@ def test_another_candidate_needs_another_approval(site, home):
     site.study("pages", "EvidenceSite", title="Other words", summary="Other words.", studies=["linked"])
     refusal(site.run("pages"))
     assert (home / "site" / "index.html").read_bytes() == published
+
+
+def test_an_approval_that_is_none_says_what_is_wrong_with_it(tmp_path):
+    path = tmp_path / "pages.yaml"
+    path.write_text("study: pages\ncandidate: abc\napproved_by: A Person\n", encoding="utf-8")
+    with pytest.raises(
+        ApprovalMissing, match=r"pages.yaml cannot be read: candidate: .*; approved_on: Field req"
+    ):
+        read_approvals(tmp_path)
+    path.write_text("study: [", encoding="utf-8")
+    with pytest.raises(ApprovalMissing, match="no YAML"):
+        read_approvals(tmp_path)
 
 
 def test_a_standing_approval_holds_for_simulated_data_only(site):
