@@ -159,11 +159,23 @@ def _ids(
     told: Mapping[str, Fact], study: str, kind: str, measure: Measure, standardised: bool
 ) -> tuple[str, ...]:
     start = f"{study}/{kind}.{measure.name}."
-    return tuple(
+    found = [
         name
         for name in told
         if name.startswith(start) and name.removeprefix(start).startswith("standardised.") == standardised
-    )
+    ]
+    sign = 1 if kind == "rank" else -1
+    return tuple(sorted(found, key=lambda name: sign * float(told[name].value)))
+
+
+def _extremes(data: Sequence[Mapping[str, Any]], before: str) -> str:
+    """Which group has the most and which the least."""
+    first, last = data[0], data[-1]
+    if len(data) == 1:
+        return f"It is known of {first['group']} alone{', or withheld of the others' if before else ''}."
+    if first["value"] == last["value"]:
+        return "The same in all."
+    return f"Highest in {first['group']}, lowest in {last['group']}."
 
 
 def _figures(
@@ -183,9 +195,7 @@ def _figures(
             data, label="group", estimate="value", low="low", high="high", reference=None, label_title="group",
             estimate_title=words, number_format=form,
         ),
-        f"Highest in {data[0]['group']}, lowest in {data[-1]['group']}.{more}"
-        if len(data) > 1
-        else f"It is known of {data[0]['group']} alone{', or withheld of the others' if before else ''}.",
+        f"{_extremes(data, before)}{more}",
         fact_ids=_ids(told, study, "estimate", measure, standardised),
         source_assets=(f"{study}/{before}estimates",),
     )  # fmt: skip

@@ -109,6 +109,18 @@ def test_no_line_goes_through_a_window_without_a_figure():
     assert "Gaps are not known" in chart.description
 
 
+def test_words_under_a_chart_name_no_highest_where_there_is_none():
+    table = records(("2019", "2020")).assign(held=pd.array([True] * 600, dtype="boolean"))
+    question = GroupQuestion(groups=("group",), measures=(SHARE, COUNT))
+    _, report = told(question, table)
+    charts = {part.title: part for part in report.parts if isinstance(part, Chart)}
+    assert charts["The share of held, by group"].description == "The same in all."
+    counts = table.groupby("group").size().sort_values()
+    chart = charts["The number of records, by group"]
+    assert chart.description == f"Highest in {counts.index[-1]}, lowest in {counts.index[0]}."
+    assert chart.fact_ids == tuple(f"study/estimate.records.{group}" for group in reversed(counts.index))
+
+
 def _values(spec):
     """Every list of rows in a chart."""
     if isinstance(spec, dict):
