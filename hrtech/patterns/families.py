@@ -103,39 +103,63 @@ def fold(claims: Claims, records: Records, log_explained: float, remains: float,
     why = [""] * number
     own_mask = masks(claims.cells, records.variables)
     sets = [frozenset(row[row >= 0].tolist()) for row in claims.cells]
-    leaders: list[int] = []
-    vectors: list[NDArray[np.uint64]] = []
-    anybody = np.zeros_like(records.everyone)
+    leaders = _Leaders(claims, len(records.everyone))
     left = np.argsort(-claims.score, kind="stable").tolist()
     while left:
         h = left[0]
-        if _given(h, claims, sets, leaders, vectors, anybody, int(own_mask[h]), records) <= max(
+        shared = leaders.shared(h)
+        if _given(h, claims, leaders, shared, int(own_mask[h]), records) <= max(
             log_explained, remains * float(claims.log_p[h])
         ):
             h = _simpler(h, left, claims, sets, own_mask, records) if simpler else h
             leader[h] = h
-            leaders.append(h)
-            vectors.append(records.holders(claims.cells[h]))
-            anybody = anybody | vectors[-1]
+            leaders.add(h, records.holders(claims.cells[h]))
         else:
-            meet = (claims.inside[leaders] & claims.inside[h]).any(axis=1).tolist()
-            near = [(_nearness(sets[h], sets[other], meet[at]), -at) for at, other in enumerate(leaders)]
-            leader[h] = leaders[-max(near)[1]]
+            leader[h] = leaders.nearest(h, shared)
             why[h] = _relation(sets[h], sets[leader[h]])
         left.remove(h)
     return Families(leader, tuple(why))
+
+
+class _Leaders:
+    """The leaders so far: their positions among the claims, and who holds them."""
+
+    def __init__(self, claims: Claims, words: int) -> None:
+        self.claims = claims
+        self.size = (claims.cells >= 0).sum(axis=1)
+        self.at = np.zeros(0, dtype=np.int64)
+        self._vectors = np.zeros((16, words), dtype=np.uint64)
+
+    def add(self, h: int, vector: NDArray[np.uint64]) -> None:
+        if len(self.at) == len(self._vectors):
+            self._vectors = np.concatenate([self._vectors, np.zeros_like(self._vectors)])
+        self._vectors[len(self.at)] = vector
+        self.at = np.append(self.at, h)
+
+    @property
+    def vectors(self) -> NDArray[np.uint64]:
+        """Shape (leaders, words)."""
+        return self._vectors[: len(self.at)]
+
+    def shared(self, h: int) -> NDArray[np.int64]:
+        """How many items of a claim each leader has."""
+        own = self.claims.cells[h]
+        own = own[own >= 0]
+        return np.asarray((self.claims.cells[self.at][:, :, None] == own).sum(axis=(1, 2)))
+
+    def nearest(self, h: int, shared: NDArray[np.int64]) -> int:
+        """The nearest: nested in the same places, in the same places, by its share of items in common; the first."""
+        inside, own = self.claims.inside, int(self.size[h])
+        meet = (inside[self.at] & inside[h]).any(axis=1)
+        nested = meet & ((shared == own) | (shared == self.size[self.at]))
+        order = np.lexsort((-shared / (own + self.size[self.at] - shared), ~meet, ~nested))
+        return int(self.at[order[0]])
 
 
 def _relation(own: frozenset[int], other: frozenset[int]) -> str:
     if own == other:
         return SAME
     return PART if own > other else WIDER if own < other else OVERLAP
-
-
-def _nearness(own: frozenset[int], other: frozenset[int], meet: bool) -> tuple[bool, bool, float]:
-    """How near a leader is: nested in the same places, in the same places, share of items in common."""
-    both = len(own & other)
-    return meet and both in (len(own), len(other)), meet, both / (len(own) + len(other) - both)
 
 
 def _simpler(
@@ -161,32 +185,17 @@ def _simpler(
 
 
 def _given(
-    h: int,
-    claims: Claims,
-    sets: list[frozenset[int]],
-    leaders: list[int],
-    vectors: list[NDArray[np.uint64]],
-    anybody: NDArray[np.uint64],
-    mask: int,
-    records: Records,
+    h: int, claims: Claims, leaders: _Leaders, shared: NDArray[np.int64], mask: int, records: Records
 ) -> float:
-    """Log p of a claim given the leaders so far, one of which `anybody` holds."""
-    if not leaders:
+    """Log p of a claim given the leaders so far."""
+    if not len(leaders.at):
         return float(claims.log_p[h])
-    among = records.known(mask)
-    use = np.ones(claims.inside.shape[1], dtype=bool)
-    nested = [at for at, other in enumerate(leaders) if sets[h] >= sets[other]]
-    if nested:
-        anybody = np.zeros_like(anybody)
-        for at, vector in enumerate(vectors):
-            if at not in nested:
-                anybody |= vector
-    among = among & ~anybody
-    for at in nested:
-        if sets[h] == sets[leaders[at]]:
-            use &= ~claims.inside[leaders[at]]
-        else:
-            among &= vectors[at]
+    size = leaders.size[leaders.at]
+    part, same = shared == size, (shared == size) & (size == leaders.size[h])
+    use = ~claims.inside[leaders.at[same]].any(axis=0)
+    among = records.known(mask) & ~np.bitwise_or.reduce(leaders.vectors[~part], axis=0)
+    if (part & ~same).any():
+        among &= np.bitwise_and.reduce(leaders.vectors[part & ~same], axis=0)
     return _tail(records.holders(claims.cells[h]) & among, among, claims, h, use, records)
 
 
