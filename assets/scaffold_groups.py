@@ -19,6 +19,7 @@ GROUPS = """\
   groups: [{group}]
   # What is compared. count: records. share: records with a condition, among those in which it is known. rate: events
   # by an exposure column, or by a denominator from a table of its own. mean, median: of a column of numbers.
+  # A blank is unknown, not no: of a column that says yes or nothing, the condition is not is_missing(column).
   measures:
     - {{name: records, kind: count}}
     # - {{name: minors, kind: share, condition: age < 18, words: share of minors}}

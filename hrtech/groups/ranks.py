@@ -54,7 +54,8 @@ def shrunken(values: Floats, variances: Floats) -> Floats:
 
     if len(values) < 3:
         return values
-    found = combine_effects(values, variances, method_re="iterated")
+    with np.errstate(divide="ignore", invalid="ignore"):  # its I², where all values are the same
+        found = combine_effects(values, variances, method_re="iterated")
     between = max(0.0, float(found.tau2))
     centre = float(np.average(values, weights=1 / (variances + between)))
     kept = between / (between + variances)

@@ -1,5 +1,7 @@
 """Comparison of groups: every figure against a second way of computing it, and what cannot be compared."""
 
+import warnings
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -227,6 +229,9 @@ def test_ranks_leave_open_what_is_not_certain():
     assert rank_intervals(values, np.ones((4, 4)), 0.95)[1].tolist() == [1, 1, 1, 1]
     drawn = shrunken(np.array([1.0, 2.0, 9.0]), np.array([0.01, 0.01, 30.0]))
     assert abs(drawn[2] - 1.5) < 1.0 and drawn[0] == pytest.approx(1.0, abs=0.05)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert shrunken(np.full(4, 0.3), np.full(4, 0.01)) == pytest.approx(0.3)
 
 
 def test_the_answer_depends_on_no_order_and_no_name():
