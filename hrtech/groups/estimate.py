@@ -20,7 +20,7 @@ from hrtech.groups.intervals import (
 )
 from hrtech.groups.question import GroupQuestion, Measure
 from hrtech.groups.records import Prepared, Values
-from hrtech.groups.standardise import mean_strata, rate_strata, share_strata
+from hrtech.groups.standardise import mean_strata, rate_strata, share_strata, shared_variance
 from hrtech.groups.tally import Tally, tally
 
 Floats = np.ndarray
@@ -278,7 +278,8 @@ def _standardised(
     elif measure.kind == "rate":
         limits = rate_strata(strata, below, weights, estimate, crude.effect, blank, measure.scale)
     else:
-        limits = mean_strata(strata, weights, estimate, blank)
+        shared = shared_variance(prepared, values, ratio, below, weights) if question.subject else None
+        limits = mean_strata(strata, weights, estimate, blank, shared)
     made = replace(
         crude, standardised=True, value=estimate * measure.scale, reason=reason, limits=limits, exact=None,
         standard=weights,

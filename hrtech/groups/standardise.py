@@ -10,6 +10,7 @@ from collections.abc import Callable
 import numpy as np
 
 from hrtech.groups.intervals import count_limits, mean_limits, share_limits
+from hrtech.groups.records import Prepared, Values
 from hrtech.groups.tally import Tally
 
 Floats = np.ndarray
@@ -57,9 +58,13 @@ def rate_strata(
 
 
 def mean_strata(
-    strata: list[Tally], weights: Floats, estimate: Floats, blank: Floats
+    strata: list[Tally],
+    weights: Floats,
+    estimate: Floats,
+    blank: Floats,
+    shared: tuple[Floats, Floats] | None = None,
 ) -> Callable[[float], Limits]:
-    """Limits of standardised means."""
+    """Limits of standardised means; `shared` is what `shared_variance` says, where people stand in several strata."""
     people = np.stack([one.people for one in strata], axis=-1)
     variance = np.stack([one.variance for one in strata], axis=-1)
     freedom = np.maximum(people - 1, 0)
@@ -73,9 +78,58 @@ def mean_strata(
         degrees = np.where(
             known > 0, np.clip(whole**2 / known, 1, np.maximum(freedom.sum(axis=-1), 1)), np.nan
         )
+    if shared is not None:
+        whole = np.fmax(whole, shared[0])
+        degrees = np.minimum(degrees, np.maximum(shared[1] - 1, 1))
 
     def limits(confidence: float) -> Limits:
         low, high = mean_limits(estimate, np.sqrt(whole), degrees, confidence)
         return blank * low, blank * high
 
     return limits
+
+
+def shared_variance(
+    prepared: Prepared, values: Values, ratio: Floats, below: Floats, weights: Floats
+) -> tuple[Floats, Floats]:
+    """Linearised variance of standardised figures over people, whose records may stand in several strata.
+
+    Args:
+        prepared: The records.
+        values: What each adds.
+        ratio: Each stratum's figure.
+        below: What it is divided by.
+        weights: Weight of each stratum.
+
+    Returns:
+        Variance, NaN with fewer than two people, and people.
+    """
+    there = np.flatnonzero(~np.isnan(values.above) & (prepared.stratum >= 0))
+    stratum, cluster = prepared.stratum[there], prepared.cluster[there]
+    above, under = (part[there] * prepared.weight[there] for part in (values.above, values.below))
+    factor = np.divide(weights, below, where=below > 0, out=np.zeros_like(below))
+    windows = len(prepared.windows)
+    # every record in its window, and in all of them together
+    spans = [(prepared.window[there], slice(0, windows))] if windows else []
+    spans.append((np.zeros(len(there), np.int64), slice(windows, windows + 1)))
+    variance, people = np.full(below.shape[:3], np.nan), np.zeros(below.shape[:3])
+    for window, columns in spans:
+        size = columns.stop - columns.start
+        codes, unit = np.unique(cluster * (size + 1) + window, return_inverse=True)
+        place = codes % (size + 1)
+        for group in range(below.shape[1]):
+            inside = np.zeros(len(prepared.window), bool)
+            inside[prepared.member[prepared.group == group]] = True
+            for side, mine in enumerate((inside[there], ~inside[there])):
+                at = np.flatnonzero(mine & (window >= 0))
+                cell = (side, group, columns.start + window[at], stratum[at])
+                residual = factor[cell] * (above[at] - ratio[cell] * under[at])
+                sums = np.bincount(unit[at], residual, len(codes))
+                count = np.bincount(place, np.bincount(unit[at], minlength=len(codes)) > 0, size + 1)[:size]
+                spread = np.bincount(place, sums**2, size + 1)[:size]
+                some = count > 1
+                variance[side, group, columns] = np.where(
+                    some, count / np.where(some, count - 1, 1) * spread, np.nan
+                )
+                people[side, group, columns] = count
+    return variance, people

@@ -191,6 +191,29 @@ def test_standardised_figures_have_the_mix_of_the_standard():
     assert np.isnan(row["estimate"]) and row["reason"] == "1 of 2 strata of the standard are empty in it"
 
 
+def test_a_standardised_mean_knows_that_people_stand_in_several_strata():
+    import statsmodels.api as sm
+
+    rng = np.random.default_rng(3)
+    table = records().assign(
+        value=lambda t: 9 + rng.normal(0, 3, 300)[t["person"]] + rng.normal(0, 1, len(t))
+    )
+    standard = pd.DataFrame({"age": ["young", "old"], "weight": [30.0, 70.0]})
+    question = ask(MEAN, subject="person", weight="weight", standardise=("age",), period="year")
+    found = compare_groups(table, question, standard=standard).estimates
+    for window in ("all", "2022"):
+        own = table[(table["group"] == "B") & (table["year"].isin([window]) | (window == "all"))]
+        fit = sm.WLS(own["value"], pd.get_dummies(own["age"]).astype(float), weights=own["weight"]).fit(
+            cov_type="cluster", cov_kwds={"groups": own["person"], "use_correction": False}
+        )
+        mix, count = np.array([0.7, 0.3]), own["person"].nunique()  # old, young
+        error = np.sqrt(mix @ fit.cov_params().to_numpy() @ mix * count / (count - 1))
+        row = found[found["standardised"] & (found["window"] == window) & (found["group"] == "B")].iloc[0]
+        assert row["estimate"] == pytest.approx(mix @ fit.params.to_numpy())
+        wide = stats.t.ppf(0.975, count - 1) * error
+        assert (row["high"] - row["low"]) / 2 == pytest.approx(wide, rel=0.02)
+
+
 def test_groups_that_share_records_are_correlated_through_them():
     rng = np.random.default_rng(3)
     held = rng.random(400) < 0.4
