@@ -6,7 +6,7 @@ how often combinations occur they fall into bands; what holds for the rarest of 
 (for a fall) holds for all of it. What lies within the limits is looked at closely; the others' chances are bounded.
 """
 
-from math import ceil, lgamma, log, sqrt
+from math import exp, lgamma, log, sqrt
 from typing import Any, NamedTuple
 
 import numba as nb
@@ -14,16 +14,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 UP, DOWN = 1, -1
-#: Limits of a band and window: the least count that is a rise and the largest that is a fall; from what count of the
-#: phases a rise, and up to what count a fall, may come by a split whose bound on -log of the chance lies within `NEAR`.
-RISE, FALL, FROM, TO = 0, 1, 2, 5
-LIMITS = 8
+#: Limits of a band and window: the least count that is a rise and the largest that is a fall; and, in each of the steps
+#: of `NEAR`, from what mean on a rise, and up to what mean a fall, may come by a split.
+RISE, FALL, FROM, TO = 0, 1, 0, 3
 #: -log of the chance, beyond that of what is emitted, up to where it is looked at closely, or bounded by these steps.
 NEAR = (6.0, 9.0, 14.0)
 #: A count that no combination has, and the terms of a tail that are summed.
 NEVER = np.int32(2**31 - 1)
 _TERMS = 12
 _PART = 0.25
+_ROUNDED = 1e-6
+_LIKELIEST = 0.4688
 #: What is known of a band.
 _NOTHING, _COARSE, FINE = 0, 1, 2
 
@@ -33,40 +34,55 @@ class Reach(NamedTuple):
 
     Attributes:
         edges: First total of each band, and the end.
-        owner: The exposure (-1: none yet), its units, how many tests against season its windows have.
+        owner: The exposure (-1: none yet), its units, how many windows have phases that another cycle has too.
+        there: Units by period.
+        place: Phase of each period, or one more than there are where nothing is known.
+        every: Units in all periods of each place.
         draws: Units by window, 0 where it is not looked at; windows are numbered by length, then by first period.
-        together: Units in all periods of the window's phases; 0 where no other cycle has them.
+        share: Share of each period in its place.
+        least: The smallest share that a window has in its phases; 0 where no other cycle has any.
         fewest: Fewest units of a window of each length (0: none is looked at).
         most: Most units.
         known: How much is known of each band.
         coarse: The least rise and the largest fall in windows of each length, shape (bands, lengths, 2).
-        limits: Shape (bands, LIMITS, windows).
+        counts: Limits of counts, shape (bands, 2, windows).
+        means: Limits of the counts that a window's phases bring in the mean, shape (bands, 6, windows).
     """
 
     edges: NDArray[np.int64]
     owner: NDArray[np.int64]
+    there: NDArray[np.int64]
+    place: NDArray[np.int64]
+    every: NDArray[np.int64]
     draws: NDArray[np.int64]
-    together: NDArray[np.int64]
+    share: NDArray[np.float64]
+    least: NDArray[np.float64]
     fewest: NDArray[np.int64]
     most: NDArray[np.int64]
     known: NDArray[np.int8]
     coarse: NDArray[np.int32]
-    limits: NDArray[np.int32]
+    counts: NDArray[np.int32]
+    means: NDArray[np.float32]
 
 
-def no_reach(edges: NDArray[np.int64], lengths: int, periods: int) -> Reach:
+def no_reach(edges: NDArray[np.int64], lengths: int, periods: int, phases: int) -> Reach:
     """Nothing known yet."""
     bands, windows = len(edges) - 1, lengths * periods
     return Reach(
         edges,
         np.array([-1, 0, 0], dtype=np.int64),
+        np.zeros(periods, dtype=np.int64),
+        np.zeros(periods, dtype=np.int64),
+        np.zeros(phases + 1, dtype=np.int64),
         np.zeros(windows, dtype=np.int64),
-        np.zeros(windows, dtype=np.int64),
+        np.zeros(periods),
+        np.zeros(windows),
         np.zeros(lengths, dtype=np.int64),
         np.zeros(lengths, dtype=np.int64),
         np.zeros(bands, dtype=np.int8),
         np.empty((bands, lengths, 2), dtype=np.int32),
-        np.empty((bands, LIMITS, windows), dtype=np.int32),
+        np.empty((bands, 2, windows), dtype=np.int32),
+        np.empty((bands, 2 * len(NEAR), windows), dtype=np.float32),
     )
 
 
@@ -146,42 +162,80 @@ def _limit(n: int, k: int, draws: int, sign: int, log_p: float, logs: Any) -> in
 
 
 @nb.njit(cache=True, nogil=True)
-def rise_from(least: int, share: float, far: float) -> int:
-    """From what count of the phases `least` of them fall into a window of that share with a chance above exp(-far).
+def rise_from(least: int, share: float, far: float) -> float:
+    """From how many on `least` of them fall into a window of that share with a chance above exp(-far).
 
-    Chernoff's bound is convex in that count, so that Newton's steps from the left of its root stay there.
+    Chernoff's bound is convex in that number, so that Newton's steps from the left of its root stay there.
     """
     root = sqrt(far / 2.0)
     root = (sqrt(root * root + 4.0 * share * least) - root) / (2.0 * share)
     same = max(root * root, least + 0.5)
     for _ in range(3):
-        bound = _bound(least, same, share)
+        bound = chernoff(least, same, share)
         if bound <= far:
             break
         same += (bound - far) / -log((1.0 - least / same) / (1.0 - share))
-    return max(least, int(same) + 1) if _bound(least, same, share) >= far * (1 - 1e-9) else least
+    return same if chernoff(least, same, share) >= far * (1 - 1e-9) else float(least)
 
 
 @nb.njit(cache=True, nogil=True)
-def fall_to(most: int, share: float, far: float) -> int:
-    """Up to what count of the phases only `most` of them fall into a window with a chance above exp(-far)."""
+def fall_to(most: int, share: float, far: float) -> float:
+    """Up to how many on only `most` of them fall into a window with a chance above exp(-far)."""
     root = sqrt(far / 2.0)
     root = (sqrt(root * root + 4.0 * share * most) + root) / (2.0 * share)
     same = root * root
     for _ in range(3):
-        bound = _bound(most, same, share)
+        bound = chernoff(most, same, share)
         if bound <= far:
             break
         same -= (bound - far) / log((1.0 - most / same) / (1.0 - share))
-    return ceil(same) - 1
+    return same
 
 
 @nb.njit(cache=True, nogil=True, inline="always")
-def _bound(x: float, same: float, share: float) -> float:
+def chernoff(x: float, same: float, share: float) -> float:
     """Chernoff's bound on -log of the chance that x of `same` fall into the window."""
     part = x / same
     out = (1.0 - part) * log((1.0 - part) / (1.0 - share)) if part < 1.0 else 0.0
     return same * (out + (part * log(part / share) if part > 0.0 else 0.0))
+
+
+@nb.njit(cache=True, nogil=True)
+def rarity(x: int, held: Any, share: Any, mean: float) -> float:
+    """A close bound on -log of the chance that phases bring a count as far from the mean, each with its own share.
+
+    Under any tilt t in the tail's direction, the tail is that of the tilted count times exp(-t (y - x)), and no count
+    is likelier than 0.4688 / its standard deviation (Baillon, Cominetti and Vaisman 2016).
+    """
+    same = 0.0 + held.sum()
+    if mean <= 0.0 or mean >= same or x <= 0 or x >= same:
+        return _all_or_none(x, held, share)
+    tilt = log(x / (same - x)) - log(mean / (same - mean))
+    out = 0.0
+    for _ in range(3):
+        raised, middle, spread = 0.0, 0.0, 0.0
+        for i in range(len(held)):
+            odds = share[i] * exp(tilt)
+            part = odds / (1.0 - share[i] + odds)
+            raised += held[i] * log(1.0 - share[i] + odds)
+            middle += held[i] * part
+            spread += held[i] * part * (1.0 - part)
+        likeliest = min(1.0, _LIKELIEST / sqrt(spread))
+        out = max(out, tilt * x - raised - log(min(1.0, likeliest / (1.0 - exp(-abs(tilt))))))
+        step = tilt + (x - middle) / spread
+        if step * tilt <= 0.0 or abs(x - middle) < 0.5:
+            break
+        tilt = step
+    return out
+
+
+@nb.njit(cache=True, nogil=True)
+def _all_or_none(x: int, held: Any, share: Any) -> float:
+    """As `rarity`, of all units in the window (or more), or of none."""
+    out = 0.0
+    for i in range(len(held)):
+        out -= held[i] * log(share[i] if x > 0 else 1.0 - share[i])
+    return out
 
 
 @nb.njit(cache=True, nogil=True)
@@ -197,15 +251,20 @@ def own(reach: Any, at: int, known: Any, windows: Any, phase: Any, n_phases: int
         n_phases: How many phases; 0: there is no season to look at.
         last: Whether only windows that end with the last period are looked at.
     """
-    n_periods = len(known)
-    by_phase = np.zeros(max(n_phases, 1), np.int64)
-    n = known.sum()
-    for p in range(n_periods if n_phases > 0 else 0):
-        by_phase[phase[p]] += known[p]
+    n_periods, n = len(known), known.sum()
     reach.owner[0], reach.owner[1], reach.owner[2] = at, n, 0
+    reach.there[:] = known
     reach.known[:] = _NOTHING
+    reach.every[:] = 0
     reach.draws[:] = 0
-    reach.together[:] = 0
+    reach.least[:] = 0.0
+    reach.share[:] = 0.0
+    for p in range(n_periods):
+        reach.place[p] = phase[p] if n_phases > 0 and known[p] > 0 else n_phases
+        reach.every[reach.place[p]] += known[p]
+    for p in range(n_periods):
+        if known[p] > 0:
+            reach.share[p] = known[p] / reach.every[reach.place[p]]
     for a in range(len(windows)):
         length = windows[a]
         reach.fewest[a], reach.most[a] = 0, 0
@@ -217,11 +276,11 @@ def own(reach: Any, at: int, known: Any, windows: Any, phase: Any, n_phases: int
             reach.draws[w] = draws
             reach.fewest[a] = draws if reach.fewest[a] == 0 else min(reach.fewest[a], draws)
             reach.most[a] = max(reach.most[a], draws)
-            together = np.int64(0)
-            for p in range(first, first + length):
-                together += by_phase[phase[p]] if length < n_phases else 0
-            if draws < together < n:
-                reach.together[w] = together
+            least = 1.0
+            for p in range(first, first + length if length < n_phases else first):
+                least = min(least, reach.share[p] if known[p] > 0 else 1.0)
+            if least < 1.0:
+                reach.least[w] = least
                 reach.owner[2] += 1
 
 
@@ -244,23 +303,24 @@ def outline(reach: Any, band: int, up: bool, down: bool, log_p: float, logs: Any
 def build(reach: Any, band: int, up: bool, down: bool, log_p: float, emitted: float, logs: Any) -> None:
     """Work out the limits of a band; `emitted` is -log of the least chance of a split that is emitted."""
     rarest, most, n = reach.edges[band], min(reach.edges[band + 1] - 1, reach.owner[1]), reach.owner[1]
-    limits = reach.limits[band]
+    counts, means = reach.counts[band], reach.means[band]
     n_periods = len(reach.draws) // len(reach.fewest)
     for w in range(len(reach.draws)):
-        limits[:, w] = -1
-        limits[RISE, w] = NEVER
-        limits[FROM:TO, w] = NEVER
-        draws, together, a = reach.draws[w], reach.together[w], w // n_periods
+        counts[RISE, w], counts[FALL, w] = NEVER, -1
+        means[FROM:TO, w], means[TO:, w] = np.inf, -1.0
+        draws, a = reach.draws[w], w // n_periods
         if draws == 0:
             continue
         if up:
-            limits[RISE, w] = _limit(n, rarest, draws, UP, log_p, logs)
+            counts[RISE, w] = _limit(n, rarest, draws, UP, log_p, logs)
         if down and reach.coarse[band, a, 1] >= 0:
-            limits[FALL, w] = _limit(n, most, draws, DOWN, log_p, logs)
-        for step in range(len(NEAR) if together > 0 else 0):
+            counts[FALL, w] = _limit(n, most, draws, DOWN, log_p, logs)
+        # several phases bring no count more likely than as many more would, in the mean, at the smallest share
+        share = reach.least[w]
+        for step in range(len(NEAR) if share > 0 else 0):
             far = emitted + NEAR[step]
             if up:
-                limits[FROM + step, w] = rise_from(limits[RISE, w], draws / together, far)
-            if limits[FALL, w] >= 0:
-                limits[TO + step, w] = fall_to(limits[FALL, w], draws / together, far)
+                means[FROM + step, w] = share * rise_from(counts[RISE, w], share, far) * (1 - _ROUNDED)
+            if counts[FALL, w] >= 0:
+                means[TO + step, w] = share * fall_to(counts[FALL, w], share, far) * (1 + _ROUNDED)
     reach.known[band] = FINE

@@ -180,6 +180,7 @@ class _Scan:
                 bands(largest, level.combinations // len(known), len(periods.labels)),
                 len(windows),
                 len(periods.labels),
+                self._phases,
             )
             for length, level in levels.items()
         }

@@ -6,8 +6,22 @@ from typing import Any
 import numba as nb
 import numpy as np
 
-from hrtech.patterns.reach import DOWN, FALL, FINE, FROM, NEAR, RISE, TO, UP, build, nearest, outline, own
-from hrtech.patterns.tails import chernoff, critical, log_tail
+from hrtech.patterns.reach import (
+    DOWN,
+    FALL,
+    FINE,
+    FROM,
+    NEAR,
+    RISE,
+    TO,
+    UP,
+    build,
+    nearest,
+    outline,
+    own,
+    rarity,
+)
+from hrtech.patterns.tails import log_tail
 
 #: Columns of what `scan` emits.
 ROW, FIRST, LENGTH, COUNT, SAME_PHASE, SIGN, REACHES = range(7)
@@ -98,8 +112,8 @@ def scan(
         splits that were too small to be emitted.
     """
     shape = (len(windows), counts.shape[1])
-    inside, together = np.zeros(shape, np.int32), np.zeros(shape, np.int32)
-    own_phase = np.zeros(max(n_phases, 1), np.int32)
+    inside, expected = np.zeros(shape, np.int32), np.zeros(shape, np.float32)
+    held = np.zeros(n_phases + 1, np.int64)
     sides = int(up) + int(down)
     beyond = np.array([exp(-emitted - far) for far in NEAR])
     found, left_out = 0, 0.0
@@ -107,96 +121,92 @@ def scan(
         row = rows[i]
         if reach.owner[0] != exposure[row]:
             own(reach, exposure[row], known[exposure[row]], windows, phase, n_phases, last)
-        _sum_windows(counts[row], phase, n_phases, windows, own_phase, inside, together)
+        _sum_windows(counts[row], reach, windows, held, inside, expected)
         if reach.known[band[i]] != FINE:
             outline(reach, band[i], up, down, log_p, logs)
-            if not _may_matter(reach.coarse[band[i]], inside, together):
+            if not _may_matter(reach.coarse[band[i]], inside, windows, held):
                 left_out += sides * reach.owner[2] * beyond[2]
                 continue
             build(reach, band[i], up, down, log_p, emitted, logs)
-        limits = reach.limits[band[i]]
-        x, same = inside.ravel(), together.ravel()
-        extreme, far = _within(x, limits, RISE, FALL), _within(same, limits, FROM + 2, TO + 2)
+        x, mean = inside.ravel(), expected.ravel()
+        extreme = _within(x, reach.counts[band[i], RISE], reach.counts[band[i], FALL])
+        limits = reach.means[band[i]]
+        far = _within(mean, limits[FROM + 2], limits[TO + 2])
         left_out += (sides * reach.owner[2] - far) * beyond[2]
         if extreme + far == 0:
             continue
-        near, middle = _within(same, limits, FROM, TO), _within(same, limits, FROM + 1, TO + 1)
+        near = _within(mean, limits[FROM], limits[TO])
+        middle = _within(mean, limits[FROM + 1], limits[TO + 1])
         left_out += (middle - near) * beyond[0] + (far - middle) * beyond[1]
         if extreme + near > 0:
-            k = counts[row].sum()
             found, small = _emit(
-                row, k, limits, x, same, windows, log_p, emitted, logs, reach, out, tails, found
-            )
+                row, counts[row], band[i], x, mean, windows, phase, held, log_p, emitted, logs, reach, out, tails, found
+            )  # fmt: skip
             left_out += small
     return found, left_out
 
 
 @nb.njit(cache=True, nogil=True)
-def _sum_windows(
-    counts: Any, phase: Any, n_phases: int, windows: Any, own_phase: Any, inside: Any, together: Any
-) -> None:
-    """Units in each window, and in all periods of its phases."""
-    n_periods = len(counts)
-    own_phase[:] = 0
-    for p in range(n_periods if n_phases > 0 else 0):
-        own_phase[phase[p]] += counts[p]
+def _sum_windows(counts: Any, reach: Any, windows: Any, held: Any, inside: Any, expected: Any) -> None:
+    """Units in each place of the cycle, in each window, and how many its phases bring there in the mean."""
+    held[:] = 0
+    for p in range(len(counts) if len(held) > 1 else 0):
+        held[reach.place[p]] += counts[p]
     for a in range(len(windows)):
         length = windows[a]
-        x, same = np.int32(0), np.int32(0)
-        for p in range(n_periods):
+        x, mean = np.int64(0), 0.0
+        for p in range(len(counts)):
             x += counts[p]
-            same += own_phase[phase[p]] if n_phases > 0 else 0
+            mean += held[reach.place[p]] * reach.share[p]
             if p >= length:
                 x -= counts[p - length]
-                same -= own_phase[phase[p - length]] if n_phases > 0 else 0
+                mean -= held[reach.place[p - length]] * reach.share[p - length]
             if p >= length - 1:
-                inside[a, p - length + 1], together[a, p - length + 1] = x, same
+                inside[a, p - length + 1], expected[a, p - length + 1] = x, mean
 
 
 @nb.njit(cache=True, nogil=True)
-def _may_matter(coarse: Any, inside: Any, together: Any) -> bool:
-    """Whether any window comes up to the limits of all windows of its length."""
+def _may_matter(coarse: Any, inside: Any, windows: Any, held: Any) -> bool:
+    """Whether any window comes up to the limits of all windows of its length; no phases hold more than these."""
     for a in range(len(coarse)):
-        if coarse[a, 1] >= 0 or inside[a].max() >= coarse[a, 0] or together[a].max() >= coarse[a, 0]:
+        if coarse[a, 1] >= 0 or inside[a].max() >= coarse[a, 0] or held.max() * windows[a] >= coarse[a, 0]:
             return True
     return False
 
 
 @nb.njit(cache=True, nogil=True)
-def _within(count: Any, limits: Any, least: int, most: int) -> int:
-    """How many counts are at least the one limit or at most the other."""
-    low, high = limits[least], limits[most]
+def _within(value: Any, least: Any, most: Any) -> int:
+    """How many values are at least the one limit or at most the other."""
     found: Any = np.int32(0)
-    for w in range(len(count)):
-        found += np.int32(count[w] >= low[w]) + np.int32(count[w] <= high[w])
+    for w in range(len(value)):
+        found += np.int32(value[w] >= least[w]) + np.int32(value[w] <= most[w])
     return found
 
 
 @nb.njit(cache=True, nogil=True)
 def _emit(
-    row: int, k: int, limits: Any, inside: Any, same: Any, windows: Any, log_p: float, emitted: float, logs: Any,
-    reach: Any, out: Any, tails: Any, found: int,
+    row: int, counts: Any, band: int, inside: Any, expected: Any, windows: Any, phase: Any, held: Any, log_p: float,
+    emitted: float, logs: Any, reach: Any, out: Any, tails: Any, found: int,
 ) -> Any:  # fmt: skip
     """Look closely at the windows of a combination within the limits; emit what matters, sum what hardly does."""
-    n_periods = len(inside) // len(windows)
-    n, left_out = reach.owner[1], 0.0
+    n_periods, n, k = len(counts), reach.owner[1], np.int64(counts.sum())
+    rise, fall = reach.counts[band, RISE], reach.counts[band, FALL]
+    least, most = reach.means[band, FROM], reach.means[band, TO]
+    left_out = 0.0
     for w in range(len(inside)):
-        draws, phases = reach.draws[w], reach.together[w]
-        x, together = np.int64(inside[w]), np.int64(same[w])
+        first, length = w % n_periods, windows[w // n_periods]
+        x, draws = np.int64(inside[w]), reach.draws[w]
         tail, split, sign = 0.0, -np.inf, UP
         for way in (UP, DOWN):
-            if way == UP and together >= limits[FROM, w]:
-                start = limits[RISE, w]
-            elif way == DOWN and 0 < together <= limits[TO, w]:
-                start = limits[FALL, w]
-            else:
+            if (way == UP and expected[w] < least[w]) or (way == DOWN and expected[w] > most[w]):
                 continue
-            chance = _split(way, together, n, k, draws, phases, log_p, start, emitted, logs)
+            start = rise[w] if way == UP else fall[w]
+            chance = _split(way, first, length, n, k, draws, log_p, start, held, logs, reach)
             if chance < -emitted:
                 left_out += exp(chance)
             elif chance > split:
                 split, sign = chance, way
-        reaches = x >= limits[RISE, w] or x <= limits[FALL, w]
+        reaches = x >= rise[w] or x <= fall[w]
         if reaches:
             way = UP if x > k * (draws / n) else DOWN
             tail = log_tail(x, n, k, draws, way)
@@ -205,12 +215,11 @@ def _emit(
         if not reaches and split == -np.inf:
             continue
         if found < len(out):
-            out[found, ROW], out[found, FIRST], out[found, LENGTH] = (
-                row,
-                w % n_periods,
-                windows[w // n_periods],
-            )
-            out[found, COUNT], out[found, SAME_PHASE] = x, together if phases > 0 else -1
+            together = np.int64(0 if reach.least[w] > 0 else -1)
+            for p in range(first, first + length if together == 0 else first):
+                together += held[phase[p]]
+            out[found, ROW], out[found, FIRST], out[found, LENGTH] = row, first, length
+            out[found, COUNT], out[found, SAME_PHASE] = x, together
             out[found, SIGN], out[found, REACHES] = sign, reaches
             tails[found, 0], tails[found, 1] = tail, split
         found += 1
@@ -219,18 +228,23 @@ def _emit(
 
 @nb.njit(cache=True, nogil=True)
 def _split(
-    way: int, same: int, n: int, k: int, draws: int, phases: int, log_p: float, start: int, emitted: float, logs: Any
+    way: int, first: int, length: int, n: int, k: int, draws: int, log_p: float, start: int, held: Any, logs: Any,
+    reach: Any,
 ) -> float:  # fmt: skip
-    """Log of the chance that a season's count, split between cycles by exposure, brings a count as extreme as log_p."""
-    low, high = max(0, same - (phases - draws)), min(same, draws)
-    least = nearest(n, k, draws, way, log_p, start, logs)
-    for exact in range(2):
-        if exact:
-            least = critical(n, k, draws, way, log_p, least)
-        if (way == UP and high < least) or (way == DOWN and low > least):
-            return -np.inf
-        if low < least < high and (least - same * (draws / phases)) * way > 0:
-            bound = -chernoff(least, phases, same, draws)
-            if bound < -emitted - NEAR[0]:
-                return bound
-    return log_tail(least, phases, same, draws, way)
+    """Log of a bound of the chance that a season, split between cycles by exposure, brings a count as rare as log_p."""
+    its, share = np.empty(length, np.int64), np.empty(length)
+    strata, fixed, low, high, mean = 0, np.int64(0), np.int64(0), np.int64(0), 0.0
+    for p in range(first, first + length):
+        at = reach.place[p]
+        if reach.share[p] == 1.0:
+            fixed += held[at]
+        elif reach.share[p] > 0.0 and held[at] > 0:
+            its[strata], share[strata] = held[at], reach.share[p]
+            low += max(0, held[at] - (reach.every[at] - reach.there[p]))
+            high += min(held[at], reach.there[p])
+            mean += share[strata] * its[strata]
+            strata += 1
+    x = nearest(n, k, draws, way, log_p, start, logs) - fixed
+    if (way == UP and high < x) or (way == DOWN and low > x):
+        return -np.inf
+    return -rarity(x, its[:strata], share[:strata], mean) if (x - mean) * way > 0 else 0.0

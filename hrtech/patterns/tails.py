@@ -124,10 +124,3 @@ def deviances(x: Any, n: Any, k: Any, draws: Any) -> Any:
     for i in range(len(x)):
         out[i] = deviance(x[i], n[i], k[i], draws[i])
     return out
-
-
-@nb.njit(cache=True, nogil=True)
-def chernoff(x: float, n: float, k: float, draws: float) -> float:
-    """At most -log of the tail (Hoeffding 1963): the binomial's bound, which the hypergeometric's tail obeys too."""
-    e = k * draws / n
-    return _piece(x, e) + _piece(k - x, k - e)

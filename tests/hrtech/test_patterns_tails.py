@@ -6,12 +6,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.special import gammaln
-from scipy.stats import hypergeom
+from scipy.stats import binom, hypergeom
 
 from hrtech.patterns import PatternsError, PatternSettings
 from hrtech.patterns.periods import read_periods
-from hrtech.patterns.reach import bands, fall_to, nearest, rise_from
-from hrtech.patterns.tails import chernoff, critical, deviance, log_tail
+from hrtech.patterns.reach import bands, chernoff, fall_to, nearest, rarity, rise_from
+from hrtech.patterns.tails import critical, deviance, log_tail
 from hrtech.patterns.thresholds import tarone
 
 TABLES = st.integers(2, 400).flatmap(
@@ -52,7 +52,7 @@ def test_cheap_bounds_hold(drawn):
     x = round(low + place * (high - low))
     sign = 1 if x > k * draws / n else -1
     tail = log_tail(x, n, k, draws, sign)
-    assert tail <= -chernoff(x, n, k, draws) + 1e-6
+    assert tail <= -chernoff(x, k, draws / n) + 1e-6
     assert tail >= -deviance(x, n, k, draws) - 0.5 - 0.5 * np.log(2 * np.pi * max(x, 1))
 
 
@@ -73,12 +73,31 @@ def test_splits_beyond_the_limits_are_as_rare_as_they_are_taken_for(phases, shar
     draws = min(max(round(phases * share), 1), phases - 1)
     share = draws / phases
     rise, fall = rise_from(max(count, 1), share, far), fall_to(count, share, far)
-    for same in range(max(count, 1), min(rise, phases + 1)):
+    for same in range(max(count, 1), min(int(np.ceil(rise)), phases + 1)):
         assert hypergeom.logsf(max(count, 1) - 1, phases, same, draws) <= -far + 1e-6
-    for same in range(fall + 1, phases + 1, 1 + phases // 50):
+    for same in range(int(fall) + 1, phases + 1, 1 + phases // 50):
         assert hypergeom.logcdf(count, phases, same, draws) <= -far + 1e-6
     if rise > max(count, 1) + 1:  # no further in than the bound needs
-        assert chernoff(max(count, 1), phases, rise + 2, draws) < 1.1 * far + 0.5
+        assert chernoff(max(count, 1), rise + 2, share) < 1.1 * far + 0.5
+
+
+STRATUM = st.tuples(st.integers(0, 60), st.floats(0.05, 0.95))
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(STRATUM, min_size=1, max_size=3), st.floats(0, 1))
+def test_the_rarity_of_a_split_bounds_its_chance_closely(strata, place):
+    held, share = (np.array(v) for v in zip(*strata, strict=True))
+    joint = np.ones(1)
+    for k, q in strata:
+        joint = np.convolve(joint, binom.pmf(np.arange(k + 1), k, q))
+    x, mean = round(place * held.sum()), float((held * share).sum())
+    if x == mean:
+        return
+    exact = -np.log(joint[x:].sum() if x > mean else joint[: x + 1].sum())
+    found = rarity(x, held, share, mean)
+    assert found <= exact + 1e-9
+    assert found >= 0.75 * exact - 1.5
 
 
 @pytest.mark.parametrize("number", [10, 3000, 30_000])
