@@ -18,8 +18,8 @@ class World:
 
     Attributes:
         records: One row a record: `group`, `year`, `stratum`, `held`, `events`, `exposure`, `even`, `skewed`, `person`.
-        truth: One row a group: `share`, `rate`, `even`, `skewed` (means), `median`, and `share_standardised`,
-            `rate_standardised`.
+        truth: One row a group: `share`, `rate`, `even`, `skewed` (means), `median`, and those that are standardised,
+            such as `share_standardised`.
         standard: The standard population.
     """
 
@@ -62,7 +62,10 @@ def world(
     held = own < _quantile(chance) if clustered else own < chance
     exposure = rng.uniform(0.2, 2.0, n)
     events = rng.poisson(rate[group] * tilt[stratum] * exposure * shared)
-    skewed = rng.gamma(shape, centre[group] / shape)
+    skewed, even = rng.gamma(shape, centre[group] / shape), rng.normal(centre[group], 2.0)
+    if clustered:
+        skewed = _gamma(_alike(rng, person), shape) * centre[group] / shape
+        even = centre[group] + 2.0 * _alike(rng, person)
     records = pd.DataFrame(
         {
             "group": np.array(list("ABCDEF"))[group],
@@ -71,7 +74,7 @@ def world(
             "held": pd.array(held, dtype="boolean"),
             "events": events,
             "exposure": exposure,
-            "even": rng.normal(centre[group], 2.0),
+            "even": even,
             "skewed": skewed,
             "person": person,
         }
@@ -88,6 +91,8 @@ def world(
             "median": _median(shape) * centre / shape,
             "share_standardised": share * (STRATA @ tilt),
             "rate_standardised": rate * (STRATA @ tilt),
+            "even_standardised": centre,
+            "skewed_standardised": centre,
             "size": [int((group == g).sum()) for g in range(groups)],
         }
     )
@@ -117,6 +122,18 @@ def _quantile(chance: np.ndarray) -> np.ndarray:
         below = (betainc(2, 2, middle) + middle) / 2 < chance
         low, high = np.where(below, middle, low), np.where(below, high, middle)
     return (low + high) / 2
+
+
+def _alike(rng: np.random.Generator, person: np.ndarray) -> np.ndarray:
+    """Standard normal values, half of whose variance a person's records share."""
+    return (rng.normal(size=person.max() + 1)[person] + rng.normal(size=len(person))) / 2**0.5
+
+
+def _gamma(normal: np.ndarray, shape: float) -> np.ndarray:
+    """Gamma values, scale 1, in the order of standard normal ones."""
+    from scipy.special import gammaincinv, ndtr
+
+    return gammaincinv(shape, ndtr(normal))
 
 
 def _median(shape: float) -> float:

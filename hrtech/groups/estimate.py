@@ -20,7 +20,13 @@ from hrtech.groups.intervals import (
 )
 from hrtech.groups.question import GroupQuestion, Measure
 from hrtech.groups.records import Prepared, Values
-from hrtech.groups.standardise import mean_strata, rate_strata, share_strata, shared_variance
+from hrtech.groups.standardise import (
+    mean_strata,
+    rate_strata,
+    share_strata,
+    shared_variance,
+    skewed_alike,
+)
 from hrtech.groups.tally import Tally, tally
 
 Floats = np.ndarray
@@ -284,4 +290,8 @@ def _standardised(
         crude, standardised=True, value=estimate * measure.scale, reason=reason, limits=limits, exact=None,
         standard=weights,
     )  # fmt: skip
-    return replace(made, shown=limits(question.confidence))
+    shown = limits(question.confidence)
+    if measure.kind == "mean":
+        plain = crude.limits(question.confidence)
+        shown = skewed_alike(estimate, shown, crude.value, plain, crude.shown)
+    return replace(made, shown=shown)

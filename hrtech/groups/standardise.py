@@ -2,7 +2,7 @@
 
 Rates: Fay and Feuer's gamma interval in its mid-p form. Shares: MOVER over the strata's own intervals (Zou, Huang and
 Zhang 2009, Computational Statistics and Data Analysis 53). Means: the delta method with Satterthwaite's degrees of
-freedom. The weights are taken as given. Arrays have the shape of a `Tally`, those of strata one more dimension.
+freedom; strata of few borrow the spread of all. The weights are taken as given. Arrays have the shape of a `Tally`, those of strata one more dimension.
 """
 
 from collections.abc import Callable
@@ -15,6 +15,8 @@ from hrtech.groups.tally import Tally
 
 Floats = np.ndarray
 Limits = tuple[Floats, Floats]
+#: Independent units of a stratum below which its own spread is not relied on.
+_FEW = 10
 
 
 def share_strata(
@@ -66,21 +68,21 @@ def mean_strata(
 ) -> Callable[[float], Limits]:
     """Limits of standardised means; `shared` is what `shared_variance` says, where people stand in several strata."""
     people = np.stack([one.people for one in strata], axis=-1)
-    variance = np.stack([one.variance for one in strata], axis=-1)
+    spread = np.stack([one.variance for one in strata], axis=-1) * people
     freedom = np.maximum(people - 1, 0)
-    # a stratum of one has the spread of the others
-    pooled = np.nansum(freedom * variance * people, axis=-1) / np.maximum(freedom.sum(axis=-1), 1)
+    every = np.maximum(freedom.sum(axis=-1), 1)
+    pooled = (np.nansum(freedom * spread, axis=-1) / every)[..., None]
+    # of few the spread is hardly known: theirs is at least that of all strata together
+    few = people < _FEW
+    spread = np.where(few, np.fmax(np.nan_to_num(spread), pooled), spread)
     with np.errstate(divide="ignore", invalid="ignore"):
-        variance = np.where(people > 1, variance, np.where(people > 0, pooled[..., None] / people, 0.0))
-        parts = weights**2 * variance
+        parts = np.where(people > 0, weights**2 * spread / people, 0.0)
         whole = parts.sum(axis=-1)
-        known = np.where(freedom > 0, parts**2 / np.maximum(freedom, 1), 0.0).sum(axis=-1)
-        degrees = np.where(
-            known > 0, np.clip(whole**2 / known, 1, np.maximum(freedom.sum(axis=-1), 1)), np.nan
-        )
+        known = (parts**2 / np.maximum(np.where(few, every[..., None], freedom), 1)).sum(axis=-1)
+        degrees = np.where(known > 0, np.clip(whole**2 / known, 1, every), np.nan)
     if shared is not None:
         whole = np.fmax(whole, shared[0])
-        degrees = np.minimum(degrees, np.maximum(shared[1] - 1, 1))
+        degrees = np.minimum(degrees, np.maximum(shared[1] - (people > 0).sum(axis=-1), 1))
 
     def limits(confidence: float) -> Limits:
         low, high = mean_limits(estimate, np.sqrt(whole), degrees, confidence)
@@ -102,7 +104,7 @@ def shared_variance(
         weights: Weight of each stratum.
 
     Returns:
-        Variance, NaN with fewer than two people, and people.
+        Variance, NaN where there are no more people than strata, and people.
     """
     there = np.flatnonzero(~np.isnan(values.above) & (prepared.stratum >= 0))
     stratum, cluster = prepared.stratum[there], prepared.cluster[there]
@@ -127,9 +129,29 @@ def shared_variance(
                 sums = np.bincount(unit[at], residual, len(codes))
                 count = np.bincount(place, np.bincount(unit[at], minlength=len(codes)) > 0, size + 1)[:size]
                 spread = np.bincount(place, sums**2, size + 1)[:size]
-                some = count > 1
+                # each stratum's figure is estimated from the same people
+                used = (below[side, group, columns] > 0).sum(axis=-1)
+                some = count > used
                 variance[side, group, columns] = np.where(
-                    some, count / np.where(some, count - 1, 1) * spread, np.nan
+                    some, count / np.where(some, count - used, 1) * spread, np.nan
                 )
                 people[side, group, columns] = count
     return variance, people
+
+
+def skewed_alike(estimate: Floats, limits: Limits, crude: Floats, student: Limits, shown: Limits) -> Limits:
+    """Limits of a standardised mean, wider than Student's by as much as the bootstrap made those of the crude mean.
+
+    Args:
+        estimate: Standardised means.
+        limits: Student's limits around them.
+        crude: Crude means.
+        student: Student's limits around those.
+        shown: The limits that the bootstrap made of these.
+    """
+    found = []
+    for mine, plain, end in zip(limits, student, shown, strict=True):
+        distance = np.abs(plain - crude)
+        factor = np.divide(np.abs(end - crude), distance, where=distance > 0, out=np.ones_like(distance))
+        found.append(estimate + np.fmax(factor, 1.0) * (mine - estimate))
+    return found[0], found[1]

@@ -214,6 +214,22 @@ def test_a_standardised_mean_knows_that_people_stand_in_several_strata():
         assert (row["high"] - row["low"]) / 2 == pytest.approx(wide, rel=0.02)
 
 
+def test_a_standardised_mean_of_few_is_no_surer_than_all_of_them_together():
+    values = [3.0, 3.0, 9.0, 1.0, 5.0, 2.0, 8.0]
+    few = pd.DataFrame({"group": "few", "age": ["young"] * 2 + ["old"] * 5, "value": values})
+    table = pd.concat([few, records()[["group", "age", "value"]]], ignore_index=True)
+    standard = pd.DataFrame({"age": ["young", "old"], "weight": [0.9, 0.1]})
+    row = whole(
+        compare_groups(table, ask(MEAN, standardise=("age",)), standard=standard).estimates, "mean", True
+    )
+    # two equal values have no spread of their own; the spread of all is known from 7 - 2 values
+    spread = np.var(values[2:], ddof=1) * 4 / 5
+    error = np.sqrt(0.9**2 * spread / 2 + 0.1**2 * max(spread, np.var(values[2:], ddof=1)) / 5)
+    assert row.loc["few", "estimate"] == pytest.approx(0.9 * 3 + 0.1 * 5)
+    assert row.loc["few", "high"] - row.loc["few", "estimate"] >= 0.999 * stats.t.ppf(0.975, 5) * error
+    assert row.loc["few", "high"] < 3.2 + 3 * stats.t.ppf(0.975, 5) * error
+
+
 def test_groups_that_share_records_are_correlated_through_them():
     rng = np.random.default_rng(3)
     held = rng.random(400) < 0.4
