@@ -2,7 +2,8 @@
 
 Rates: Fay and Feuer's gamma interval in its mid-p form. Shares: MOVER over the strata's own intervals (Zou, Huang and
 Zhang 2009, Computational Statistics and Data Analysis 53). Means: the delta method with Satterthwaite's degrees of
-freedom; strata of few borrow the spread of all. The weights are taken as given. Arrays have the shape of a `Tally`, those of strata one more dimension.
+freedom; strata of few borrow the spread of all. The weights are taken as given. Arrays have the shape of a `Tally`,
+those of strata one more dimension.
 """
 
 from collections.abc import Callable
