@@ -39,7 +39,7 @@ class Records:
         self.variables = variables
         self._items: dict[int, NDArray[np.uint64]] = {}
         self._known: dict[int, NDArray[np.uint64]] = {}
-        self._group = bit_groups(variables)
+        self.group = bit_groups(variables)
         self.everyone = variables.bits(np.ones(len(variables.period), dtype=bool))
 
     def holders(self, cells: NDArray[np.integer]) -> NDArray[np.uint64]:
@@ -63,7 +63,7 @@ class Records:
         from hrtech.patterns.cube_loops import count_words
 
         out = np.empty(self.variables.n_periods, dtype=np.int64)
-        count_words(vector, self.variables.word_start, self._group, out)
+        count_words(vector, self.variables.word_start, self.group, out)
         return out
 
 
@@ -190,13 +190,13 @@ def _given(
     """Log p of a claim given the leaders so far."""
     if not len(leaders.at):
         return float(claims.log_p[h])
+    from hrtech.patterns.family_loops import narrowed
+
     size = leaders.size[leaders.at]
     part, same = shared == size, (shared == size) & (size == leaders.size[h])
     use = ~claims.inside[leaders.at[same]].any(axis=0)
-    among = records.known(mask) & ~np.bitwise_or.reduce(leaders.vectors[~part], axis=0)
-    if (part & ~same).any():
-        among &= np.bitwise_and.reduce(leaders.vectors[part & ~same], axis=0)
-    return _tail(records.holders(claims.cells[h]) & among, among, claims, h, use, records)
+    among = narrowed(records.known(mask), leaders.vectors, part & ~same, ~part)
+    return _tail(records.holders(claims.cells[h]), among, claims, h, use, records)
 
 
 def _tail(
@@ -208,13 +208,7 @@ def _tail(
     records: Records,
 ) -> float:
     """Log p of how many of some records lie in a claim's places, of all that do, in the places to use."""
-    from hrtech.patterns.tails import log_tail
+    from hrtech.patterns.family_loops import claim_tail
 
-    places = claims.inside.shape[1]
-    held = np.bincount(claims.place, records.by_period(own), places)[use]
-    known = np.bincount(claims.place, records.by_period(among), places)[use]
-    inside = claims.inside[h][use]
-    n, k, x, draws = (int(v) for v in (known.sum(), held.sum(), held[inside].sum(), known[inside].sum()))
-    if draws in (0, n) or k == 0:
-        return 0.0
-    return float(log_tail(x, n, k, draws, int(claims.sign[h])))
+    start, group = records.variables.word_start, records.group
+    return float(claim_tail(own, among, start, group, claims.place, claims.inside[h], use, claims.sign[h]))
