@@ -4,22 +4,19 @@ Records that hold the same patterns are split together, in classes, so that rela
 """
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from hrtech.patterns.cube import bit_groups, masks
+from hrtech.patterns.cube import masks
 from hrtech.patterns.families import Records
 from hrtech.patterns.periods import Periods
 from hrtech.patterns.scan import Candidates
 from hrtech.patterns.variables import Variables
 
-if TYPE_CHECKING:
-    from scipy.sparse import csr_array
-
-_MOST_PAIRS = 4_000_000
+#: Most classes, and how many are split at once.
+_MOST, _AT_ONCE = 100_000, 4096
 
 
 @dataclass(frozen=True)
@@ -30,13 +27,13 @@ class _Classes:
         phase: Of each class.
         size: How many units.
         columns: Bits of the columns of their patterns.
-        held: Which patterns (rows) each class (column) holds.
+        held: Whether each class holds each pattern, shape (patterns, classes).
     """
 
     phase: NDArray[np.int64]
     size: NDArray[np.int64]
     columns: NDArray[np.int64]
-    held: "csr_array"
+    held: NDArray[np.bool_]
 
 
 def random_splits(
@@ -52,28 +49,39 @@ def random_splits(
         rng: Where they come from.
 
     Returns:
-        Shape (draws, candidates), or None where there are too many records to split.
+        Shape (draws, candidates), or None where records differ too much to be split in classes.
     """
     patterns, which = _in_order(own.cells)
     tested = np.zeros((len(patterns), int(periods.phase.max()) + 1), dtype=bool)
     for h in range(len(own)):
         tested[which[h], periods.phase[own.first[h] : own.first[h] + own.window[h]]] = True
-    pairs = _holders(patterns, tested, records, periods)
-    if pairs is None:
+    classes = _classes(patterns, tested, records, periods, rng)
+    if classes is None:
         return None
-    classes = _classes(*pairs, patterns, records.variables, rng)
     shares = _shares(classes, records.variables, periods)
     cycle = cycle_of(periods)
     counts = np.zeros((draws, len(own)), dtype=np.int64)
     for phase in np.unique(classes.phase).tolist():
-        its = np.flatnonzero(classes.phase == phase)
-        split = _split(classes.size[its], shares[its], draws, rng)
-        by_pattern = (classes.held[:, its] @ split.reshape(len(its), -1)).reshape(len(patterns), -1, draws)
+        by_pattern = _by_pattern(classes, np.flatnonzero(classes.phase == phase), shares, draws, rng)
         for h in range(len(own)):
             there = np.arange(own.first[h], own.first[h] + own.window[h])
             for p in there[periods.phase[there] == phase].tolist():
                 counts[:, h] += by_pattern[which[h], cycle[p]]
     return counts
+
+
+def _by_pattern(
+    classes: _Classes, its: NDArray[np.int64], shares: NDArray[np.float64], draws: int, rng: np.random.Generator
+) -> NDArray[np.int64]:  # fmt: skip
+    """Split some classes, and count each pattern's holders by cycle and draw."""
+    from scipy.sparse import csr_array
+
+    out = np.zeros((len(classes.held), shares.shape[1] * draws), dtype=np.int64)
+    for start in range(0, len(its), _AT_ONCE):
+        part = its[start : start + _AT_ONCE]
+        split = _split(classes.size[part], shares[part], draws, rng)
+        out += csr_array(classes.held[:, part].astype(np.int32)) @ split.reshape(len(part), -1)
+    return out.reshape(len(out), -1, draws)
 
 
 def cycle_of(periods: Periods) -> NDArray[np.int64]:
@@ -90,59 +98,44 @@ def _in_order(cells: NDArray[np.int32]) -> tuple[NDArray[np.int32], NDArray[np.i
     return distinct[order], number[which.reshape(-1)]
 
 
-def _holders(
-    patterns: NDArray[np.int32], tested: NDArray[np.bool_], records: Records, periods: Periods
-) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]] | None:
-    """Unit, pattern and phase of every unit that holds one of the patterns in a phase in which it is tested."""
-    variables = records.variables
-    group = bit_groups(variables)
-    phase_of_word = np.repeat(periods.phase, np.diff(variables.word_start))
-    units, which, when = [], [], []
-    number = 0
-    for k, cells in enumerate(patterns):
-        words = np.flatnonzero(tested[k][phase_of_word])
-        bits = records.holders(cells)[words]
-        at = np.flatnonzero(np.unpackbits(bits.view(np.uint8), bitorder="little"))
-        phase, unit = phase_of_word[words[at >> 6]], words[at >> 6] * 64 + (at & 63)
-        if len(group):
-            unit, first = np.unique(group[unit], return_index=True)
-            phase = phase[first]
-        number += len(unit)
-        if number > _MOST_PAIRS:
-            return None
-        units.append(unit)
-        when.append(phase)
-        which.append(np.full(len(unit), k))
-    return np.concatenate(units), np.concatenate(which), np.concatenate(when)
-
-
 def _classes(
-    unit: NDArray[np.int64],
-    pattern: NDArray[np.int64],
-    phase: NDArray[np.int64],
     patterns: NDArray[np.int32],
-    variables: Variables,
+    tested: NDArray[np.bool_],
+    records: Records,
+    periods: Periods,
     rng: np.random.Generator,
-) -> _Classes:
-    """Group units, from pairs of a unit and a pattern that it holds, by phase and by all that they hold."""
-    from scipy.sparse import csr_array
+) -> _Classes | None:
+    """Group the units by phase and by all patterns that they hold and that are tested there."""
+    from hrtech.patterns.split_loops import mark, sign
 
-    # hashed, since sorting millions of pairs takes longer than everything else together
-    of_pair, units = pd.factorize(unit)
-    last_pair = np.empty(len(units), dtype=np.int64)
-    last_pair[of_pair] = np.arange(len(unit))
-    signature = np.zeros(len(units), dtype=np.int64)
-    np.add.at(signature, of_pair, rng.integers(1, 1 << 62, len(patterns))[pattern])
-    code, distinct = pd.factorize(signature, sort=True)
-    of_unit, keys = pd.factorize(phase[last_pair] * len(distinct) + code, sort=True)
+    variables, group = records.variables, records.group
+    phase_of_word = np.repeat(periods.phase, np.diff(variables.word_start))
+    words = [np.flatnonzero(tested[k][phase_of_word]) for k in range(len(patterns))]
+    size = int(variables.group[-1]) + 1 if len(group) else 64 * len(phase_of_word)
+    last = np.full(size if len(group) else 0, -1, dtype=np.int64)
+    signature = np.zeros(size, dtype=np.int64)
+    for k, token in enumerate(rng.integers(1, 1 << 62, len(patterns)).tolist()):
+        sign(records.holders(patterns[k]), words[k], group, k, token, last, signature)
+    units = np.flatnonzero(signature)
+    phase = (
+        periods.phase[variables.period[np.searchsorted(variables.group, units)]]
+        if len(group)
+        else phase_of_word[units >> 6]
+    )
+    # hashed, since sorting a million units takes longer than everything else together
+    code, distinct = pd.factorize(signature[units], sort=True)
+    of_unit, keys = pd.factorize(phase * len(distinct) + code, sort=True)
+    if len(keys) > _MOST:
+        return None
     example = np.empty(len(keys), dtype=np.int64)
-    example[of_unit] = np.arange(len(units))
-    one = np.flatnonzero(example[of_unit[of_pair]] == of_pair)  # all pairs of one unit of each class
-    held, at = pattern[one], of_unit[of_pair[one]]
-    columns = np.zeros(len(keys), dtype=np.int64)
-    np.bitwise_or.at(columns, at, masks(patterns, variables)[held])
-    matrix = csr_array((np.ones(len(one), dtype=np.int32), (held, at)), shape=(len(patterns), len(keys)))
-    return _Classes(keys // len(distinct), np.bincount(of_unit), columns, matrix)
+    example[of_unit] = units
+    number = np.full(size, -1, dtype=np.int64)
+    number[example] = np.arange(len(keys))
+    held = np.zeros((len(patterns), len(keys)), dtype=bool)
+    for k in range(len(patterns)):
+        mark(records.holders(patterns[k]), words[k], group, number, held[k])
+    columns = np.bitwise_or.reduce(np.where(held, masks(patterns, variables)[:, None], 0), axis=0)
+    return _Classes(keys // len(distinct), np.bincount(of_unit), columns, held)
 
 
 def _shares(classes: _Classes, variables: Variables, periods: Periods) -> NDArray[np.float64]:

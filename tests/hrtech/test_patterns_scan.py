@@ -1,16 +1,20 @@
-"""The scan against brute force: which windows are emitted, and what chance is left out."""
+"""The scan against brute force: which windows are emitted, and what chance is left out. Random splits of seasons."""
 
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy.stats import binom
 
 from hrtech.patterns import PatternSettings
 from hrtech.patterns.cube import Block
-from hrtech.patterns.periods import Periods
-from hrtech.patterns.scan import Level, _Scan
+from hrtech.patterns.families import Records
+from hrtech.patterns.periods import Periods, read_periods
+from hrtech.patterns.scan import Candidates, Level, _Scan
+from hrtech.patterns.splits import random_splits
 from hrtech.patterns.tails import critical, log_tail
+from hrtech.patterns.variables import read_variables
 
 LOG_P = -9.0
 
@@ -115,3 +119,33 @@ def test_only_windows_of_the_last_period_and_of_one_direction_are_emitted_where_
         for part in looked.parts:
             assert (part.first + part.window == 24).all() if last else (part.sign == -1).all()
         assert sum(map(len, looked.parts))
+
+
+@pytest.mark.parametrize("subject", [None, "who"])
+def test_random_splits_keep_phases_and_relatives_together(subject):
+    rng = np.random.default_rng(7)
+    months = pd.period_range("2022-01", periods=24, freq="M").strftime("%Y-%m")
+    when = rng.integers(0, 24, 4000)
+    frame = pd.DataFrame({"a": rng.integers(0, 2, 4000), "b": rng.integers(0, 2, 4000)}).astype(str)
+    frame["t"], frame["who"] = months[when], rng.integers(0, 900, 4000).astype(str)
+    given = PatternSettings("t", columns=("a", "b"), subject=subject)
+    periods = read_periods(frame, given)
+    variables = read_variables(frame, periods, given)
+    records = Records(variables)
+    cells = np.array([[0, -1], [0, 2], [0, 2]], dtype=np.int32)
+    ones, none = np.ones(3, dtype=np.int64), np.zeros(3)
+    first = np.array([3, 3, 15])
+    own = Candidates(
+        cells, np.zeros((3, 24), np.int32), 0 * ones, first, 2 * ones, 0 * ones, ones, ones, none, none
+    )
+    counts = random_splits(own, records, periods, 400, np.random.default_rng(1))
+    assert counts is not None
+    rows = (frame["a"] == "0") & (frame["b"] == "0") & np.isin(when % 12, [3, 4])
+    units = frame.loc[rows, ["t", "who"]].drop_duplicates() if subject else frame.loc[rows]
+    assert (counts[:, 1] + counts[:, 2] == len(units)).all()  # both cycles together hold what there is
+    assert (counts[:, 1] <= counts[:, 0]).all()  # a part of a pattern goes where it goes
+    share = variables.exposure(3)
+    expected = sum(
+        len(units[units["t"].str.endswith(f"-{p + 1:02d}")]) * share[p] / (share[p] + share[p + 12]) for p in (3, 4)
+    )  # fmt: skip
+    assert counts[:, 1].mean() == pytest.approx(expected, rel=0.02)
