@@ -113,6 +113,8 @@ def scan(
     """
     shape = (len(windows), counts.shape[1])
     inside, expected = np.zeros(shape, np.int32), np.zeros(shape, np.float32)
+    x, mean = inside.ravel(), expected.ravel()
+    summed, brought = np.zeros(shape[1] + 1, np.int64), np.zeros(shape[1] + 1)
     held = np.zeros(n_phases + 1, np.int64)
     sides = int(up) + int(down)
     beyond = np.array([exp(-emitted - far) for far in NEAR])
@@ -121,14 +123,13 @@ def scan(
         row = rows[i]
         if reach.owner[0] != exposure[row]:
             own(reach, exposure[row], known[exposure[row]], windows, phase, n_phases, last)
-        _sum_windows(counts[row], reach, windows, held, inside, expected)
+        _sum_windows(counts[row], reach, windows, held, summed, brought, inside, expected)
         if reach.known[band[i]] != FINE:
             outline(reach, band[i], up, down, log_p, logs)
             if not _may_matter(reach.coarse[band[i]], inside, windows, held):
                 left_out += sides * reach.owner[2] * beyond[2]
                 continue
             build(reach, band[i], up, down, log_p, emitted, logs)
-        x, mean = inside.ravel(), expected.ravel()
         extreme = _within(x, reach.counts[band[i], RISE], reach.counts[band[i], FALL])
         limits = reach.means[band[i]]
         far = _within(mean, limits[FROM + 2], limits[TO + 2])
@@ -147,22 +148,24 @@ def scan(
 
 
 @nb.njit(cache=True, nogil=True)
-def _sum_windows(counts: Any, reach: Any, windows: Any, held: Any, inside: Any, expected: Any) -> None:
+def _sum_windows(
+    counts: Any, reach: Any, windows: Any, held: Any, summed: Any, brought: Any, inside: Any, expected: Any
+) -> None:  # fmt: skip
     """Units in each place of the cycle, in each window, and how many its phases bring there in the mean."""
+    n_periods = len(counts)
     held[:] = 0
-    for p in range(len(counts) if len(held) > 1 else 0):
+    for p in range(n_periods if len(held) > 1 else 0):
         held[reach.place[p]] += counts[p]
+    for p in range(n_periods):
+        summed[p + 1] = summed[p] + counts[p]
+        brought[p + 1] = brought[p] + held[reach.place[p]] * reach.share[p]
     for a in range(len(windows)):
         length = windows[a]
-        x, mean = np.int64(0), 0.0
-        for p in range(len(counts)):
-            x += counts[p]
-            mean += held[reach.place[p]] * reach.share[p]
-            if p >= length:
-                x -= counts[p - length]
-                mean -= held[reach.place[p - length]] * reach.share[p - length]
-            if p >= length - 1:
-                inside[a, p - length + 1], expected[a, p - length + 1] = x, mean
+        number = n_periods - length + 1
+        one, two = inside[a, :number], expected[a, :number]
+        for first in range(number):
+            one[first] = summed[first + length] - summed[first]
+            two[first] = brought[first + length] - brought[first]
 
 
 @nb.njit(cache=True, nogil=True)
