@@ -115,17 +115,17 @@ def _measure(
             parts.append(
                 _windows(study, measure, standardised, mine.loc[mine["window"] != ALL], windows, before)
             )
-            compared = set(tables["changes"]["measure"]) | ({measure.name} - _counted(question))
-            if uneven(windows) and measure.name not in compared:
+            if "changes" in question.compare and uneven(windows) and _grows_with_length(measure, mine):
                 parts.append(Text(UNEVEN))
     return parts
 
 
-def _counted(question: GroupQuestion) -> set[str]:
-    """Measures whose windows are compared, and whose figures may be larger because a window is longer."""
-    if "changes" not in question.compare:
-        return set()
-    return {m.name for m in question.measures if m.kind == "count" or m.denominator}
+def _grows_with_length(measure: Measure, figures: pd.DataFrame) -> bool:
+    """Whether figures are larger where a window is longer: numbers, and rates by the same people in every window."""
+    if not measure.denominator:
+        return measure.kind == "count"
+    by_window = figures.loc[figures["window"] != ALL].groupby("group")["divided_by"]
+    return bool((by_window.nunique() <= 1).all())
 
 
 def _of(table: pd.DataFrame, measure: Measure, standardised: bool) -> pd.DataFrame:

@@ -49,6 +49,9 @@ def test_counts_of_windows_that_differ_in_length_are_not_compared():
     yearly["people"] *= yearly["by"]
     found, report = told(question, records(), yearly)
     assert set(found["changes"]["measure"]) == {"held", "rate"}
+    assert report.parts.count(Text(UNEVEN)) == 1
+    _, report = told(question, records(), yearly, changes=found["changes"].iloc[:0])
+    assert report.parts.count(Text(UNEVEN)) == 1  # that no change may be told is another matter
     found, report = told(question, records(("2019", "2020", "2021")), people)
     assert (
         set(found["changes"]["measure"]) == {"records", "held", "rate"} and Text(UNEVEN) not in report.parts
