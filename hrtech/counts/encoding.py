@@ -192,18 +192,20 @@ def _item_codes(
 ) -> tuple[NDArray[np.int32], tuple[str, ...]]:
     """Codes of text values (0 = unknown or empty, k = k-th value) and the values."""
     coded = values if isinstance(values, pa.DictionaryArray) else values.dictionary_encode()
-    indices = pc.fill_null(coded.indices, -1).to_numpy(zero_copy_only=False).astype(np.int64)
+    indices = pc.fill_null(coded.indices, -1) if coded.null_count else coded.indices
+    indices = indices.to_numpy(zero_copy_only=False)
     found = [v.as_py() for v in coded.dictionary]
     if declared is None:  # a category no record holds is not a value of the column
-        held = np.bincount(indices + 1, minlength=len(found) + 1)[1:] > 0
-        items = tuple(sorted({v for v, h in zip(found, held, strict=True) if h and v}))
+        held = np.zeros(len(found) + 1, dtype=bool)
+        held[indices] = True
+        items = tuple(sorted({v for v, h in zip(found, held[:-1], strict=True) if h and v}))
     else:
         items = declared
     position = {v: k for k, v in enumerate(items, start=1)}
-    # slot 0 stands for null; an empty text is unknown too
-    recode = np.array([0, *(0 if v == "" else position.get(v, -1) for v in found)], dtype=np.int32)
-    codes = recode[indices + 1]
-    outside = np.flatnonzero(codes < 0)
+    # the last slot stands for null; an empty text is unknown too
+    recode = np.array([*(0 if v == "" else position.get(v, -1) for v in found), 0], dtype=np.int32)
+    codes = recode[indices]
+    outside = np.flatnonzero(codes < 0) if (recode < 0).any() else recode[:0]
     if len(outside):
         first = int(outside[0] if record_of is None else record_of[outside[0]]) + 1
         raise EncodingError(

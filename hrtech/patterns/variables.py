@@ -148,7 +148,7 @@ def read_variables(frame: pd.DataFrame, periods: Periods, settings: PatternSetti
                 column_of.append(k)
             continue
         codes = column.data[rows]
-        known |= np.where(codes > 0, 1 << k, 0)
+        known |= 1 << k if codes.all() else np.where(codes > 0, 1 << k, 0)
         counts = np.bincount(codes, minlength=len(column.values) + 1)[1:]
         kept = _frequent(counts, column, drop, settings.min_count)
         if len(kept) < len(column.values):
