@@ -15,6 +15,8 @@ from hrtech.patterns.variables import Variables
 #: A longer claim gives way to a shorter one that it is part of, if its share of that hardly rises (p above the first)
 #: and the rest of that rises too (p below the second).
 _HARDLY, _TOO = 1e-3, 0.01
+#: Unions of leaders that are kept.
+_UNIONS = 64
 PART, WIDER, OVERLAP = "part of the leader", "wider than the leader", "overlaps the leader"
 SAME = "the leader in another window"
 
@@ -128,32 +130,36 @@ class _Leaders:
         self.claims = claims
         self.size = (claims.cells >= 0).sum(axis=1)
         self.at = np.zeros(0, dtype=np.int64)
-        self._vectors = np.zeros((16, words), dtype=np.uint64)
+        self.vectors: list[NDArray[np.uint64]] = []
+        self._words = words
+        self._others: dict[tuple[int, ...], tuple[int, NDArray[np.uint64]]] = {}
 
     def add(self, h: int, vector: NDArray[np.uint64]) -> None:
-        if len(self.at) == len(self._vectors):
-            self._vectors = np.concatenate([self._vectors, np.zeros_like(self._vectors)])
-        self._vectors[len(self.at)] = vector
+        self.vectors.append(vector)
         self.at = np.append(self.at, h)
 
-    @property
-    def vectors(self) -> NDArray[np.uint64]:
-        """Shape (leaders, words)."""
-        return self._vectors[: len(self.at)]
+    def others(self, some: tuple[int, ...]) -> NDArray[np.uint64]:
+        """Who holds any of the leaders but some."""
+        if len(self._others) > _UNIONS:
+            self._others.clear()
+        done, union = self._others.get(some, (0, np.zeros(self._words, dtype=np.uint64)))
+        for at in range(done, len(self.vectors)):
+            if at not in some:
+                union |= self.vectors[at]
+        self._others[some] = len(self.vectors), union
+        return union
 
     def shared(self, h: int) -> NDArray[np.int64]:
         """How many items of a claim each leader has."""
-        own = self.claims.cells[h]
-        own = own[own >= 0]
-        return np.asarray((self.claims.cells[self.at][:, :, None] == own).sum(axis=(1, 2)))
+        from hrtech.patterns.family_loops import shared_items
+
+        return np.asarray(shared_items(self.claims.cells, self.at, h))
 
     def nearest(self, h: int, shared: NDArray[np.int64]) -> int:
         """The nearest: nested in the same places, in the same places, by its share of items in common; the first."""
-        inside, own = self.claims.inside, int(self.size[h])
-        meet = (inside[self.at] & inside[h]).any(axis=1)
-        nested = meet & ((shared == own) | (shared == self.size[self.at]))
-        order = np.lexsort((-shared / (own + self.size[self.at] - shared), ~meet, ~nested))
-        return int(self.at[order[0]])
+        from hrtech.patterns.family_loops import nearest_leader
+
+        return int(nearest_leader(self.at, shared, self.size, self.claims.inside, h))
 
 
 def _relation(own: frozenset[int], other: frozenset[int]) -> str:
@@ -190,12 +196,12 @@ def _given(
     """Log p of a claim given the leaders so far."""
     if not len(leaders.at):
         return float(claims.log_p[h])
-    from hrtech.patterns.family_loops import narrowed
-
     size = leaders.size[leaders.at]
     part, same = shared == size, (shared == size) & (size == leaders.size[h])
     use = ~claims.inside[leaders.at[same]].any(axis=0)
-    among = narrowed(records.known(mask), leaders.vectors, part & ~same, ~part)
+    among = records.known(mask) & ~leaders.others(tuple(np.flatnonzero(part).tolist()))
+    for at in np.flatnonzero(part & ~same).tolist():
+        among &= leaders.vectors[at]
     return _tail(records.holders(claims.cells[h]), among, claims, h, use, records)
 
 

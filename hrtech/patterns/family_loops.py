@@ -1,4 +1,4 @@
-"""The compiled loops of `families`: who is left when leaders are given, and how a claim's count lies among them."""
+"""The compiled loops of `families`: how near leaders are to a claim, and how its count lies among some records."""
 
 from typing import Any
 
@@ -10,25 +10,35 @@ from hrtech.patterns.tails import log_tail
 
 
 @nb.njit(cache=True, nogil=True)
-def narrowed(known: Any, vectors: Any, holding: Any, without: Any) -> Any:
-    """Those who hold all of some vectors and none of others.
+def shared_items(cells: Any, leaders: Any, claim: int) -> Any:
+    """How many items of a claim each leader has.
 
     Args:
-        known: Who is left before.
-        vectors: Who holds each leader, shape (leaders, words).
-        holding: Which leaders they must hold.
-        without: Which they must not hold.
+        cells: Items of all claims, -1 after the last.
+        leaders: Which claims lead.
+        claim: Which claim is asked about.
     """
-    out = known.copy()
-    for leader in range(len(holding)):
-        vector = vectors[leader]
-        if holding[leader]:
-            for k in range(len(out)):
-                out[k] &= vector[k]
-        elif without[leader]:
-            for k in range(len(out)):
-                out[k] &= ~vector[k]
+    out = np.zeros(len(leaders), np.int64)
+    for at in range(len(leaders)):
+        for item in cells[leaders[at]]:
+            for own in cells[claim]:
+                out[at] += item == own and own >= 0
     return out
+
+
+@nb.njit(cache=True, nogil=True)
+def nearest_leader(leaders: Any, shared: Any, size: Any, inside: Any, claim: int) -> int:
+    """The nearest: nested in the same places, in the same places, by its share of items in common; the first."""
+    best, best_rank, best_share = leaders[0], -1, -1.0
+    for at in range(len(leaders)):
+        other = leaders[at]
+        meet = (inside[other] & inside[claim]).any()
+        nested = meet and (shared[at] == size[claim] or shared[at] == size[other])
+        rank = int(meet) + int(nested)
+        share = shared[at] / (size[claim] + size[other] - shared[at])
+        if rank > best_rank or (rank == best_rank and share > best_share):
+            best, best_rank, best_share = other, rank, share
+    return best
 
 
 @nb.njit(cache=True, nogil=True)
