@@ -196,7 +196,9 @@ def studies(worlds: int, seed: int) -> None:
         figures, told_figures = figures + len(protection), told_figures + int(protection["told"].sum())
         open_ones = protection.assign(told=_large_enough(records, protection))
         naive += Attack(records, told_tables(vars(found), open_ones, one), open_ones).recovered()[0]
-    name = f"small counts of studies worked out by linear programming ({told_figures} of {figures} figures told"
+    name = (
+        f"small counts of studies worked out by linear programming ({told_figures} of {figures} figures told"
+    )
     _none_open(name, naive, recovered, narrow, asked)
 
 
