@@ -239,12 +239,19 @@ def _split(
     strata, fixed, low, high, mean = 0, np.int64(0), np.int64(0), np.int64(0), 0.0
     for p in range(first, first + length):
         at = reach.place[p]
-        if reach.share[p] == 1.0:
+        every, there = reach.every[at], reach.there[p]
+        if there == every:
             fixed += held[at]
-        elif reach.share[p] > 0.0 and held[at] > 0:
+        elif held[at] == every:
+            fixed += there
+        elif there > 0 and held[at] > 0:
+            # holders fall into the window, or the window's units are holders: whichever varies less
+            whole = held[at] / every
             its[strata], share[strata] = held[at], reach.share[p]
-            low += max(0, held[at] - (reach.every[at] - reach.there[p]))
-            high += min(held[at], reach.there[p])
+            if whole > reach.share[p]:
+                its[strata], share[strata] = there, whole
+            low += max(0, held[at] - (every - there))
+            high += min(held[at], there)
             mean += share[strata] * its[strata]
             strata += 1
     x = nearest(n, k, draws, way, log_p, start, logs) - fixed
