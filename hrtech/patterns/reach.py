@@ -92,7 +92,7 @@ def bands(largest: int, number: int, periods: int) -> NDArray[np.int64]:
     The fewer combinations, the wider, so that building limits takes little of the time; counts in a period differ by a
     part of their standard deviation at most.
     """
-    wide = 0.02 if number > 20_000 else 0.04 if number > 2_000 else 0.08
+    wide = 0.02 if number > 20_000 else 0.04 if number > 2_000 else 0.12
     edges = [0, 1]
     while edges[-1] <= largest:
         at = edges[-1]
