@@ -196,6 +196,7 @@ def _emit(
     rise, fall = reach.counts[band, RISE], reach.counts[band, FALL]
     least, most = reach.means[band, FROM], reach.means[band, TO]
     left_out = 0.0
+    its, share = np.empty(n_periods, np.int64), np.empty(n_periods)
     for w in range(len(inside)):
         first, length = w % n_periods, windows[w // n_periods]
         x, draws = np.int64(inside[w]), reach.draws[w]
@@ -204,7 +205,7 @@ def _emit(
             if (way == UP and expected[w] < least[w]) or (way == DOWN and expected[w] > most[w]):
                 continue
             start = rise[w] if way == UP else fall[w]
-            chance = _split(way, first, length, n, k, draws, log_p, start, held, logs, reach)
+            chance = _split(way, first, length, n, k, draws, log_p, start, held, logs, reach, its, share)
             if chance < -emitted:
                 left_out += exp(chance)
             elif chance > split:
@@ -232,10 +233,9 @@ def _emit(
 @nb.njit(cache=True, nogil=True)
 def _split(
     way: int, first: int, length: int, n: int, k: int, draws: int, log_p: float, start: int, held: Any, logs: Any,
-    reach: Any,
+    reach: Any, its: Any, share: Any,
 ) -> float:  # fmt: skip
     """Log of a bound of the chance that a season, split between cycles by exposure, brings a count as rare as log_p."""
-    its, share = np.empty(length, np.int64), np.empty(length)
     strata, fixed, low, high, mean = 0, np.int64(0), np.int64(0), np.int64(0), 0.0
     for p in range(first, first + length):
         at = reach.place[p]

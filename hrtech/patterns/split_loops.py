@@ -47,3 +47,26 @@ def mark(vector: Any, words: Any, group: Any, number: Any, out: Any) -> None:
             its = number[group[unit] if len(group) > 0 else unit]
             if its >= 0:
                 out[its] = True
+
+
+@nb.njit(cache=True, nogil=True)
+def binomials(size: Any, share: Any, uniform: Any, out: Any) -> None:
+    """Binomial counts by inversion, one row of draws for each size and share, which must not be large.
+
+    Args:
+        size: Trials of each row; (1 - share) to that power must not vanish.
+        share: Chance of each trial.
+        uniform: Numbers from 0 to 1, shape (rows, draws).
+        out: Receives the counts, same shape.
+    """
+    for row in range(len(size)):
+        n, odds = size[row], share[row] / (1.0 - share[row])
+        up_to = np.empty(n + 1)
+        term = (1.0 - share[row]) ** n
+        up_to[0] = term
+        for x in range(1, n + 1):
+            term *= odds * (n - x + 1) / x
+            up_to[x] = up_to[x - 1] + term
+        up_to[n] = 2.0
+        for draw in range(uniform.shape[1]):
+            out[row, draw] = np.searchsorted(up_to, uniform[row, draw], side="right")

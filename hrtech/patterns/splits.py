@@ -17,6 +17,8 @@ from hrtech.patterns.variables import Variables
 
 #: Most classes, and how many are split at once.
 _MOST, _AT_ONCE = 100_000, 4096
+#: Sizes and shares up to which binomial counts are drawn by inversion.
+_FEW, _LARGE = 200, 0.95
 
 
 @dataclass(frozen=True)
@@ -155,12 +157,20 @@ def _split(
     size: NDArray[np.int64], shares: NDArray[np.float64], draws: int, rng: np.random.Generator
 ) -> NDArray[np.int32]:
     """Multinomial counts as one binomial after another, shape (classes, cycles, draws)."""
+    from hrtech.patterns.split_loops import binomials
+
     out = np.empty((len(size), shares.shape[1], draws), dtype=np.int32)
     rest = np.repeat(size[:, None], draws, axis=1)
     later = np.cumsum(shares[:, ::-1], axis=1)[:, ::-1]
     for c in range(shares.shape[1] - 1):
         share = np.divide(shares[:, c], later[:, c], out=np.zeros(len(size)), where=later[:, c] > 0)
-        out[:, c] = rng.binomial(rest, np.clip(share, 0.0, 1.0)[:, None])
+        share = np.clip(share, 0.0, 1.0)
+        # in the first cycle all draws of a class have the same number left
+        few = (size <= _FEW) & (share < _LARGE) & (c == 0)
+        drawn = np.empty((int(few.sum()), draws), dtype=np.int32)
+        binomials(size[few], share[few], rng.random(drawn.shape), drawn)
+        out[few, c] = drawn
+        out[~few, c] = rng.binomial(rest[~few], share[~few, None])
         rest -= out[:, c]
     out[:, -1] = rest
     return out

@@ -12,7 +12,7 @@ import numpy as np
 from hrtech.patterns.tails import log_point, log_tail
 
 #: What is that much less likely than the mode is left out.
-_NOTHING = 1e-18
+_NOTHING = 1e-15
 _STEPS = 60
 
 
@@ -66,18 +66,20 @@ def stratified_tail(x: int, n: Any, k: Any, draws: Any, sign: int) -> float:
     """
     if len(n) == 1:
         return float(log_tail(x, n[0], k[0], draws[0], sign))
-    low, high, mean, least, most = 0, 0, 0.0, 0.0, 0.0
+    low, high, mean = 0, 0, 0.0
     for i in range(len(n)):
         bottom, top = max(0, draws[i] - (n[i] - k[i])), min(k[i], draws[i])
         low, high, mean = low + bottom, high + top, mean + k[i] * (draws[i] / n[i])
-        least += log_point(bottom, n[i], k[i], draws[i])
-        most += log_point(top, n[i], k[i], draws[i])
     if (sign > 0 and x <= low) or (sign < 0 and x >= high):
         return 0.0
     if (sign > 0 and x > high) or (sign < 0 and x < low):
         return -np.inf
     if (sign > 0 and x == high) or (sign < 0 and x == low):
-        return float(most if sign > 0 else least)
+        out = 0.0
+        for i in range(len(n)):
+            end = min(k[i], draws[i]) if sign > 0 else max(0, draws[i] - (n[i] - k[i]))
+            out += log_point(end, n[i], k[i], draws[i])
+        return out
     if (x - mean) * sign <= 0:
         return float(tilted_tail(x, n, k, draws, sign, 0.0)[0])
     # the odds of all strata together bring the mean near to x where their shares differ little
