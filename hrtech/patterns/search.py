@@ -26,6 +26,11 @@ MOST_ERRORS = 0.4
 _ERRORS = (0.4, 0.3, 0.2, 0.12, 0.06)
 #: Share of its rate that is for false candidates; the rest is for seasons taken for change.
 _COUNTED = 0.6
+#: Season: chances of splits so small that together they come to no more than this are counted, and not looked at; of
+#: the strict tier it is a share of the error rate, of the exploratory tier a number of false families.
+_SPARED, _SPARED_ERRORS = 0.3, 0.02
+#: Log of the largest p among the same phases of a window that is told, whatever its family's.
+_OWN_SEASON = float(np.log(0.01))
 
 
 def find_patterns(frame: pd.DataFrame, settings: PatternSettings) -> Patterns:
@@ -83,8 +88,9 @@ def find_strict(
     """The strict tier: both stages, then families."""
     first = first_stage(settings, periods)
     records = Records(variables)
+    scanned = _without_rare(scanned, _SPARED * settings.strict)
     tested = test_stages(scanned, settings.strict - first, records, periods, settings)
-    passed = tested.candidates.log_p <= tested.log_threshold
+    passed = (tested.candidates.log_p <= tested.log_threshold) & ~(tested.log_season > _OWN_SEASON)
     if settings.season_proof:
         passed &= ~np.isnan(tested.adjusted)
     found = np.flatnonzero(passed & ~(tested.adjusted > tested.alpha))
@@ -107,6 +113,7 @@ class Tested:
         log_threshold: Log of the first stage's threshold, by candidate.
         log_season: Log p among the same phases, NaN where there is none.
         adjusted: The season's corrected p, NaN where there is none.
+        expected: How many families as telling a season alone would bring, NaN where there is none.
         alpha: At what it passes.
         season: The test of the season, None where there was none.
     """
@@ -115,6 +122,7 @@ class Tested:
     log_threshold: NDArray[np.float64]
     log_season: NDArray[np.float64]
     adjusted: NDArray[np.float64]
+    expected: NDArray[np.float64]
     alpha: float
     season: SeasonTest | None
 
@@ -130,13 +138,27 @@ def test_stages(
     alpha = season_alpha - scanned.left_out
     none = np.full(len(candidates), np.nan)
     if periods.cycles < 2 or not passed.any():
-        return Tested(candidates, log_threshold, none, none, alpha, None)
+        return Tested(candidates, log_threshold, none, none, none, alpha, None)
     rng = np.random.default_rng([settings.seed, 7])
     season = season_test(
         candidates, passed, log_threshold, _log_number(candidates, scanned), scanned.known, records, periods, alpha,
         settings.draws, rng,
     )  # fmt: skip
-    return Tested(candidates, log_threshold, season.log_p, season.adjusted, alpha, season)
+    return Tested(candidates, log_threshold, season.log_p, season.adjusted, season.expected, alpha, season)
+
+
+def _without_rare(scanned: Scanned, most: float) -> Scanned:
+    """Leave splits that hardly happen to what is left out, the rarest first, until all of that comes to `most`."""
+    chance = np.exp(scanned.candidates.log_split)
+    order = np.argsort(chance, kind="stable")
+    rare = order[scanned.left_out + chance[order].cumsum() <= most]
+    log_split = scanned.candidates.log_split.copy()
+    log_split[rare] = -np.inf
+    return replace(
+        scanned,
+        candidates=replace(scanned.candidates, log_split=log_split),
+        left_out=scanned.left_out + float(chance[rare].sum()),
+    )
 
 
 def _families(own: Candidates, scanned: Scanned, records: Records, periods: Periods) -> Families:
@@ -151,23 +173,25 @@ def find_exploratory(
 ) -> Findings:
     """The exploratory tier: as many families as the expected number of false ones allows.
 
-    At a threshold that lets pass at most v false candidates in the mean, R families pass: at most v / R of them are
-    false in the mean. Most of the rate goes there, the rest to the season's test, which is family-wise. Families
-    of the strict tier are among the R, and are not told twice.
+    At thresholds that let pass at most v false candidates in the mean, R families pass: at most v / R of them are false
+    in the mean. Of v most are chance's, the rest seasons taken for change. Families of the strict tier are among the R,
+    and are not told twice.
     """
     records = Records(variables)
     one_cycle = periods.cycles < 2
-    rate = settings.exploratory * (1.0 if one_cycle else _COUNTED)
-    tested = test_stages(scanned, settings.exploratory * (1 - _COUNTED), records, periods, settings)
-    good = ~(tested.adjusted > tested.alpha)
+    counted = 1.0 if one_cycle else _COUNTED
+    scanned = _without_rare(scanned, _SPARED_ERRORS)
+    tested = test_stages(scanned, 0.0, records, periods, settings)
+    ratio = np.exp(tested.candidates.log_p - tested.log_threshold) * MOST_ERRORS
+    seasons = tested.expected + scanned.left_out
+    good = ~(tested.log_season > _OWN_SEASON)
     if settings.season_proof:
-        good &= ~np.isnan(tested.adjusted)
-    ratio = np.exp(tested.candidates.log_p - tested.log_threshold)
+        good &= ~np.isnan(seasons)
     for errors in _ERRORS:
-        found = np.flatnonzero(good & (ratio * MOST_ERRORS <= errors))
+        found = np.flatnonzero(good & (ratio <= errors) & ~(seasons > errors * (1 / counted - 1)))
         families = _families(tested.candidates.some(found), scanned, records, periods)
         number = len(np.unique(families.leader))
-        if errors <= rate * number:
+        if errors <= settings.exploratory * counted * number:
             break
     else:
         found, families, errors, number = found[:0], Families(np.zeros(0, dtype=np.int64), ()), 0.0, 0
@@ -176,7 +200,7 @@ def find_exploratory(
     families = Families(
         np.searchsorted(new, families.leader[new]), tuple(families.why[h] for h in new.tolist())
     )
-    adjusted = np.minimum(ratio[found][new] * MOST_ERRORS, 1.0)
+    adjusted = np.minimum(ratio + np.nan_to_num(seasons), 1.0)[found][new]
     return Findings(
         "exploratory", settings.exploratory, own.some(new), families, tested.log_season[found][new], adjusted,
         tested.season, scanned.levels, errors / MOST_ERRORS,

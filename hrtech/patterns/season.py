@@ -16,7 +16,7 @@ from hrtech.patterns.families import Claims, Records, fold
 from hrtech.patterns.periods import Periods
 from hrtech.patterns.scan import Candidates
 from hrtech.patterns.splits import random_splits
-from hrtech.patterns.strata import Strata, likelihood_ratio, strata_of
+from hrtech.patterns.strata import Ratio, Strata, likelihood_ratio, strata_of
 
 #: Log of the p at which a claim is taken to be more than its family.
 _EXPLAINED = float(np.log(1e-5))
@@ -30,11 +30,13 @@ class SeasonTest:
     Attributes:
         log_p: Log of the exact tail among the same phases; NaN where no other cycle has them.
         adjusted: Family-wise corrected; 0 where no split worth counting passes the first stage, NaN where `log_p` is.
+        expected: How many families as telling a season alone would bring, in the mean; 0 and NaN as in `adjusted`.
         threshold: Largest p_season that passes at the error rate, NaN where none was needed.
     """
 
     log_p: NDArray[np.float64]
     adjusted: NDArray[np.float64]
+    expected: NDArray[np.float64]
     threshold: float
 
 
@@ -74,7 +76,7 @@ def season_test(
     adjusted = np.where(has, 0.0, np.nan)
     matters = np.flatnonzero(has & np.isfinite(candidates.log_split))
     if not len(matters) or not (passed[matters]).any():
-        return SeasonTest(log_p, adjusted, np.nan)
+        return SeasonTest(log_p, adjusted, adjusted, np.nan)
     leader = _seasons(candidates, matters, n, k, phases, log_number, records, periods)
     tested = np.unique(np.concatenate(list(leader.values())))
     own, its = candidates.some(tested), strata.some(tested)
@@ -83,20 +85,26 @@ def season_test(
     counts = random_splits(own, records, periods, draws, rng)
     stands_for = {h: _nearest(h, leader[h], candidates) for h in matters.tolist()}
     reached = np.isin(tested, np.concatenate([stands_for[h] for h in matters[passed[matters]].tolist()]))
-    observed = np.where(reached, ratio[0] * its.observed + ratio[1], -np.inf)
+    observed = np.where(reached, ratio.of(its.observed), -np.inf)
     order = np.argsort(-observed, kind="stable")
     order = order[np.isfinite(observed[order])]
     if counts is None:
-        steps = _bounded(observed, order, own, its, ratio)
+        each = _bounded(observed, order, own, its, ratio)
+        steps = np.minimum(each, 1.0)
     else:
         there = counts - (own.observed - its.observed)
-        drawn = np.where((counts - least) * own.sign >= 0, ratio[0] * there + ratio[1], -np.inf)
-        steps = _step_down(observed, order, drawn)
-    of = dict(zip(tested.tolist(), steps.tolist(), strict=True))
+        drawn = np.where((counts - least) * own.sign >= 0, ratio.of(there), -np.inf)
+        steps = np.minimum(_step_down(observed, order, drawn), 1.0)
+        every = np.sort(drawn[np.isfinite(drawn)])
+        each = (1 + len(every) - np.searchsorted(every, observed - 1e-9)) / (1 + len(drawn))
+    place = dict(zip(tested.tolist(), range(len(tested)), strict=True))
+    expected = adjusted.copy()
     for h in matters.tolist():
-        adjusted[h] = min(of[m] for m in stands_for[h].tolist())
+        its_own = [place[m] for m in stands_for[h].tolist()]
+        adjusted[h], expected[h] = steps[its_own].min(), each[its_own].min()
     good = order[steps[order] <= alpha]
-    return SeasonTest(log_p, adjusted, float(np.exp(log_p[tested][good].max())) if len(good) else np.nan)
+    threshold = float(np.exp(log_p[tested][good].max())) if len(good) else np.nan
+    return SeasonTest(log_p, adjusted, expected, threshold)
 
 
 def _nearest(h: int, leaders: NDArray[np.int64], candidates: Candidates) -> NDArray[np.int64]:
@@ -184,23 +192,22 @@ def _bounded(
     order: NDArray[np.int64],
     own: Candidates,
     strata: Strata,
-    ratio: tuple[NDArray[np.float64], NDArray[np.float64]],
+    ratio: Ratio,
 ) -> NDArray[np.float64]:
-    """As `_step_down`, without random splits: by Bonferroni over the exact chances of ratios as large."""
+    """As `_step_down`, without random splits: how many ratios as large to expect, from their exact chances."""
     chance = np.exp(own.log_split)
     rest = np.setdiff1d(np.arange(len(observed)), order)
     steps = []
     for j, h in enumerate(order.tolist()):
         others = np.concatenate([order[j:], rest])
-        least = (observed[h] - ratio[1][others]) / ratio[0][others]
-        up = own.sign[others] > 0
-        least = np.where(up, np.ceil(least - 1e-9), np.floor(least + 1e-9)).astype(np.int64)
-        tails = strata.some(others).log_tails(least, own.sign[others])
+        its, sign = strata.some(others), own.sign[others]
+        least = ratio.some(others).reaching(observed[h] - 1e-9, its.held.sum(axis=1), sign)
+        tails = its.log_tails(least, sign)
         steps.append(np.minimum(chance[others], np.exp(tails)).sum())
     return _monotone(np.array(steps), order, len(observed))
 
 
 def _monotone(steps: NDArray[np.float64], order: NDArray[np.int64], number: int) -> NDArray[np.float64]:
-    adjusted = np.ones(number)
-    adjusted[order] = np.minimum(np.maximum.accumulate(steps), 1.0)
+    adjusted = np.full(number, np.inf)
+    adjusted[order] = np.maximum.accumulate(steps)
     return adjusted

@@ -75,16 +75,45 @@ def strata_of(candidates: Candidates, known: NDArray[np.int64], periods: Periods
     return Strata(there, held, drawn, observed)
 
 
-def likelihood_ratio(
-    strata: Strata, own: Candidates, n: NDArray[np.int64], k: NDArray[np.int64], phases: NDArray[np.int64]
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Log-likelihood ratio of a count in the window, slope × count + level, for a change against a season.
+@dataclass(frozen=True)
+class Ratio:
+    """Log-likelihood ratios of counts in the windows, for a change against a season.
 
     Under a season each phase's holders split by exposure. Under a change the other cycles lie at the level of the other
-    phases, or a standard deviation beyond, and the rest is in the window; the odds of all phases are then multiplied by
-    the same factor. Both are known from the phases' counts alone, so that the ratio may rank tests: where they are
-    many, the most powerful ones ask for the same ratio, and not for the same p (Neyman and Pearson 1933; Spjøtvoll
-    1972).
+    phases, or a standard deviation beyond, and the rest is in the window: the odds of all phases are multiplied by the
+    same factor. Both are known from the phases' counts alone, so that the ratio may rank tests: where they are many,
+    the most powerful ones ask for the same ratio, and not for the same p (Neyman and Pearson 1933; Spjøtvoll 1972).
+
+    Attributes:
+        slope: Log of the odds' factor, (candidates,); above 0 for a rise.
+        level: Log ratio of a count of 0.
+    """
+
+    slope: NDArray[np.float64]
+    level: NDArray[np.float64]
+
+    def of(self, count: NDArray[np.integer]) -> NDArray[np.float64]:
+        """Log ratios of counts, whose last dimension is the candidates."""
+        return np.asarray(self.slope * count + self.level)
+
+    def some(self, which: NDArray[np.generic]) -> "Ratio":
+        """Some of the candidates."""
+        return Ratio(self.slope[which], self.level[which])
+
+    def reaching(self, value: float, held: NDArray[np.int64], sign: NDArray[np.int64]) -> NDArray[np.int64]:
+        """The count nearest to none (for a fall: to all of `held`) whose ratio is at least a value, or one beyond."""
+        low, high = np.full(len(held), -1), held + 1
+        while (high - low > 1).any():
+            middle = (low + high) // 2
+            there = self.of(np.where(sign > 0, middle, held - middle)) >= value
+            low, high = np.where(there, low, middle), np.where(there, middle, high)
+        return np.where(sign > 0, high, held - high)
+
+
+def likelihood_ratio(
+    strata: Strata, own: Candidates, n: NDArray[np.int64], k: NDArray[np.int64], phases: NDArray[np.int64]
+) -> Ratio:
+    """The ratio of each candidate.
 
     Args:
         strata: Phases of the windows, and what they hold.
@@ -94,20 +123,27 @@ def likelihood_ratio(
         phases: Units known in all of the window's phases.
     """
     share = np.where(strata.known > 0, strata.window / np.maximum(strata.known, 1), 0.5)
-    held = strata.held
-    mean = (held * share).sum(axis=1)
-    spread = np.sqrt((held * share * (1 - share)).sum(axis=1))
+    held = strata.held.sum(axis=1)
+    mean = (strata.held * share).sum(axis=1)
+    spread = np.sqrt((strata.held * share * (1 - share)).sum(axis=1))
     rate = (k - own.same_phase) / np.maximum(n - phases, 1)
     elsewhere = rate * (strata.known - strata.window).sum(axis=1)
-    aim = held.sum(axis=1) - elsewhere - own.sign * _ROOM * np.sqrt(elsewhere)
-    least = mean + own.sign * spread
-    aim = np.where(own.sign > 0, np.maximum(aim, least), np.minimum(aim, least))
-    aim = np.clip(aim, np.minimum(mean, 1) / 2, held.sum(axis=1) - np.minimum(held.sum(axis=1) - mean, 1) / 2)
+    aim = held - elsewhere - own.sign * _ROOM * np.sqrt(elsewhere)
+    near = mean + own.sign * spread
+    aim = np.where(own.sign > 0, np.maximum(aim, near), np.minimum(aim, near))
+    aim = np.clip(aim, np.minimum(mean, 1) / 2, held - np.minimum(held - mean, 1) / 2)
+    slope = _slope(aim, strata.held, share)
+    return Ratio(slope, -(strata.held * np.log1p(share * np.expm1(slope)[:, None])).sum(axis=1))
+
+
+def _slope(
+    aim: NDArray[np.float64], held: NDArray[np.int64], share: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Log of the factor of the odds that brings the mean to where it is aimed at, by bisection."""
     low, high = np.full(len(aim), -_STEEPEST), np.full(len(aim), _STEEPEST)
     for _ in range(50):
         slope = (low + high) / 2
         odds = share / (1 - share) * np.exp(slope)[:, None]
         below = (held * odds / (1 + odds)).sum(axis=1) < aim
         low, high = np.where(below, slope, low), np.where(below, high, slope)
-    level = -(held * np.log1p(share * np.expm1(slope)[:, None])).sum(axis=1)
-    return slope, level
+    return np.asarray((low + high) / 2)

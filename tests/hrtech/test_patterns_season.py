@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.special import logsumexp
 from scipy.stats import binom, hypergeom
 
 from hrtech.patterns import PatternSettings, find_patterns
@@ -62,12 +63,17 @@ def _candidate(strata, total, sign):
 def test_a_ratio_is_one_in_the_mean_under_a_season_and_rises_with_the_change(strata, more, sign):
     its, own = _candidate(strata, sum(s[1] for s in strata) + more, sign)
     known = np.array([sum(s[0] for s in strata)])
-    (slope,), (level,) = likelihood_ratio(its, own, known * 4, own.total, known)
-    assert slope * sign > 0 or sum(s[1] for s in strata) == 0
+    ratio = likelihood_ratio(its, own, known * 4, own.total, known)
+    assert (ratio.slope * sign > 0).all() or sum(s[1] for s in strata) == 0
     p = np.ones(1)
     for n, k, draws in strata:
         p = np.convolve(p, binom.pmf(np.arange(k + 1), k, draws / n))
-    assert (p * np.exp(slope * np.arange(len(p)) + level)).sum() == pytest.approx(1.0, rel=1e-6)
+    every = np.array([ratio.of(np.array([x]))[0] for x in range(len(p))])
+    assert logsumexp(every[p > 0], b=p[p > 0]) == pytest.approx(0.0, abs=1e-6)
+    value = float(np.median(every))
+    (least,) = ratio.reaching(value, its.held.sum(axis=1), own.sign)
+    good = np.flatnonzero(every >= value)
+    assert sum(s[1] for s in strata) == 0 or least == (good.min() if sign > 0 else good.max())
 
 
 def _history(seed, months, rows, season=None, rise=None):
