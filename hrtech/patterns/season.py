@@ -28,8 +28,10 @@ class SeasonTest:
     """Per candidate.
 
     Attributes:
-        log_p: Log of the exact tail among the same phases; NaN where no other cycle has them.
-        adjusted: Family-wise corrected; 0 where no split worth counting passes the first stage, NaN where `log_p` is.
+        log_p: Log of the exact tail among the same phases, of those that pass the first stage; NaN where no other cycle
+            has them.
+        adjusted: Family-wise corrected; 0 where no split worth counting passes the first stage, NaN where no other
+            cycle has the phases.
         expected: How many families as telling a season alone would bring, in the mean; 0 and NaN as in `adjusted`.
         threshold: Largest p_season that passes at the error rate, NaN where none was needed.
     """
@@ -72,7 +74,8 @@ def season_test(
     has = candidates.same_phase >= 0
     strata = strata_of(candidates, known, periods)
     log_p = np.full(len(candidates), np.nan)
-    log_p[has] = strata.some(has).log_tails(strata.observed[has], candidates.sign[has])
+    told = has & passed
+    log_p[told] = strata.some(told).log_tails(strata.observed[told], candidates.sign[told])
     adjusted = np.where(has, 0.0, np.nan)
     matters = np.flatnonzero(has & np.isfinite(candidates.log_split))
     if not len(matters) or not (passed[matters]).any():
@@ -103,7 +106,8 @@ def season_test(
         its_own = [place[m] for m in stands_for[h].tolist()]
         adjusted[h], expected[h] = steps[its_own].min(), each[its_own].min()
     good = order[steps[order] <= alpha]
-    threshold = float(np.exp(log_p[tested][good].max())) if len(good) else np.nan
+    tails = its.some(good).log_tails(its.observed[good], own.sign[good])
+    threshold = float(np.exp(tails.max())) if len(good) else np.nan
     return SeasonTest(log_p, adjusted, expected, threshold)
 
 
