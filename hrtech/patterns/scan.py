@@ -18,7 +18,7 @@ _KEPT = 100_000_000
 _LOGS = 1 << 21
 #: -log of the least chance of a split that is looked at further; more are if the chances of the others add up to more
 #: than this share of the error rate.
-_EMITTED = (14.0, 17.0, 21.0)
+_EMITTED = (14.0, 15.5, 17.0, 19.0, 21.0)
 _MOST_LEFT_OUT = 0.08
 _FIRST_STAGE = 0.1
 
