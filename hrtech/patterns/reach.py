@@ -18,7 +18,7 @@ UP, DOWN = 1, -1
 #: of `NEAR`, from what mean on a rise, and up to what mean a fall, may come by a split.
 RISE, FALL, FROM, TO = 0, 1, 0, 3
 #: -log of the chance, beyond that of what is emitted, up to where it is looked at closely, or bounded by these steps.
-NEAR = (6.0, 9.0, 14.0)
+NEAR = (5.0, 8.0, 13.0)
 #: A count that no combination has, and the terms of a tail that are summed.
 NEVER = np.int32(2**31 - 1)
 _TERMS = 12
