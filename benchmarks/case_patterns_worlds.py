@@ -37,6 +37,7 @@ class World:
     columns: tuple[str, ...]
     planted: list[Truth] = field(default_factory=list)
     decoys: list[tuple[frozenset, str]] = field(default_factory=list)
+    windows: tuple[int, ...] = (1, 2, 3)
 
 
 class _Base:
@@ -172,10 +173,10 @@ def make_cases(
 
 
 def mock_complaints(rows, seed, *, planted=True, patterns=12):
-    """The complaints of the mock world: 36 months, a column with several values."""
+    """The complaints of the mock world: 36 months, a column with several values; windows as the demo's study has them."""
     frame, truth = make_complaints(Streams(seed), rows, patterns, planted=planted, decoys=planted)
     columns = tuple(c for c in frame.columns if c not in ("complaint_id", "date"))
-    made = World(frame, "date", columns)
+    made = World(frame, "date", columns, windows=(1, 2, 3, 4))
     for row in truth.itertuples():
         items = frozenset(parse_attributes(row.attributes)) if row.attributes else frozenset()
         if row.kind == "emerging":
@@ -215,13 +216,26 @@ def judge(world: World, found: Patterns, tier: str = "strict") -> dict[str, int]
         (
             frozenset(parse_attributes(q.attributes)),
             set(labels[labels.index(q.first) : labels.index(q.last) + 1]),
+            not pd.isna(q.p_season),
         )
         for q in leaders.itertuples()
     ]
     period = world.frame[world.time]
     if world.time == "date":
         period = pd.to_datetime(period).dt.strftime("%Y-%m")
-    out = dict.fromkeys(("planted", "detectable", "found", "both", "reported", "true", "decoy", "other"), 0)
+    names = (
+        "planted",
+        "detectable",
+        "found",
+        "both",
+        "reported",
+        "true",
+        "decoy",
+        "other",
+        "tested",
+        "tested_true",
+    )
+    out = dict.fromkeys(names, 0)
     windows = []
     for one in world.planted:
         window = set(labels[labels.index(one.first) : labels.index(one.last) + 1])
@@ -229,19 +243,23 @@ def judge(world: World, found: Patterns, tier: str = "strict") -> dict[str, int]
         rows, inside = holds(world.frame, one.items), period.isin(window).to_numpy()
         p = hypergeom.sf((rows & inside).sum() - 1, len(rows), rows.sum(), inside.sum())
         detectable = p <= float(steps.get(len(one.items), 0.0))
-        hit = any(items == one.items and when & window for items, when in told)
+        hit = any(items == one.items and when & window for items, when, _ in told)
         out["planted"] += 1
         out["detectable"] += detectable
         out["found"] += hit
         out["both"] += detectable and hit
-    for items, when in told:
+    for items, when, tested in told:
+        true = any(
+            _near(items, one.items) and when & w for one, w in zip(world.planted, windows, strict=True)
+        )
         out["reported"] += 1
-        if any(_near(items, one.items) and when & w for one, w in zip(world.planted, windows, strict=True)):
-            out["true"] += 1
-        elif any(items <= other or other <= items for other, _ in world.decoys):
-            out["decoy"] += 1
-        else:
-            out["other"] += 1
+        out["tested"] += tested
+        out["true"] += true
+        out["tested_true"] += true and tested
+        if not true:
+            out[
+                "decoy" if any(items <= other or other <= items for other, _ in world.decoys) else "other"
+            ] += 1
     return out
 
 
