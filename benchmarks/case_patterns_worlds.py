@@ -173,7 +173,7 @@ def make_cases(
 
 
 def mock_complaints(rows, seed, *, planted=True, patterns=12):
-    """The complaints of the mock world: 36 months, a column with several values; windows as the demo's study has them."""
+    """The complaints of the mock world: 36 months, several values a cell, windows as the demo's study has them."""
     frame, truth = make_complaints(Streams(seed), rows, patterns, planted=planted, decoys=planted)
     columns = tuple(c for c in frame.columns if c not in ("complaint_id", "date"))
     made = World(frame, "date", columns, windows=(1, 2, 3, 4))
