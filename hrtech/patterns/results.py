@@ -87,7 +87,8 @@ def _pattern_rows(
     inside = (at >= c.first[:, None]) & (at < (c.first + c.window)[:, None])
     draws, n, total = (known * inside).sum(axis=1), known.sum(axis=1), c.total
     expected = (total - c.observed) / np.maximum(n - draws, 1) * draws
-    ratio, low, high = rate_ratios(c.observed, total, draws, n, settings.confidence)
+    by = scanned.dispersion_of(c)
+    ratio, low, high = rate_ratios(c.observed, total, draws, n, settings.confidence, by)
     before = (c.counts * (np.arange(c.counts.shape[1]) < c.first[:, None])).sum(axis=1)
     new = (c.sign > 0) & (before == 0) & (c.first > 0)
     text = [render_attributes(variables.items[i] for i in row if i >= 0) for row in c.cells.tolist()]
@@ -111,7 +112,9 @@ def _pattern_rows(
                     found.tier, found.error_rate, ids[top], h != top, found.families.why[h], remark[h],
                 )
             )  # fmt: skip
-        lines += _timeline(ids[top], c.counts[top], known[top], inside[top], periods, settings)
+        lines += _timeline(
+            ids[top], c.counts[top], known[top], inside[top], periods, settings, float(by[top])
+        )
     return rows, lines
 
 
@@ -121,16 +124,20 @@ def rate_ratios(
     draws: NDArray[np.int64],
     n: NDArray[np.int64],
     level: float,
+    by: NDArray[np.float64] | float = 1.0,
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-    """Share inside over share outside, with the exact interval that the split of the total gives (Clopper–Pearson)."""
+    """Share inside over share outside, with the exact interval that the split of the total gives (Clopper–Pearson).
+
+    Where counts spread `by` times as much as chance gives, the interval is that of counts divided by it.
+    """
     from scipy.stats import beta
 
     tail = (1 - level) / 2
-    outside = total - observed
+    share = observed / np.maximum(total, 1)
+    inside, outside = observed / by, (total - observed) / by
     with np.errstate(divide="ignore", invalid="ignore"):
-        low = np.where(observed > 0, beta.ppf(tail, observed, outside + 1), 0.0)
-        high = np.where(outside > 0, beta.ppf(1 - tail, observed + 1, outside), 1.0)
-        share = observed / np.maximum(total, 1)
+        low = np.where(inside > 0, beta.ppf(tail, inside, outside + 1), 0.0)
+        high = np.where(outside > 0, beta.ppf(1 - tail, inside + 1, outside), 1.0)
         scale = (n - draws) / draws
         ratio, low, high = (part / (1 - part) * scale for part in (share, low, high))
     return ratio, low, high
@@ -143,17 +150,21 @@ def _timeline(
     inside: NDArray[np.bool_],
     periods: Periods,
     settings: PatternSettings,
+    by: float,
 ) -> list[tuple]:
     from scipy.stats import binom
 
     outside = max(int(known[~inside].sum()), 1)
     share = min(float(counts[~inside].sum()) / outside, 1.0)
     tail = (1 - settings.confidence) / 2
-    low, high = binom.ppf(tail, known, share), binom.ppf(1 - tail, known, share)
+    low, high = (
+        np.clip(share * known + np.sqrt(by) * (binom.ppf(end, known, share) - share * known), 0, known)
+        for end in (tail, 1 - tail)
+    )
     return [
         (
-            name, label, int(counts[p]), int(known[p]), float(share * known[p]), max(float(low[p]), 0.0),
-            max(float(high[p]), 0.0), bool(inside[p]),
+            name, label, int(counts[p]), int(known[p]), float(share * known[p]), float(low[p]), float(high[p]),
+            bool(inside[p]),
         )
         for p, label in enumerate(periods.labels)
     ]  # fmt: skip

@@ -106,6 +106,11 @@ class Scanned:
     cells: int
     dispersion: Dispersion
 
+    def dispersion_of(self, candidates: Candidates) -> NDArray[np.float64]:
+        """Dispersion of counts of each candidate, (candidates,)."""
+        held = (self.known[candidates.exposure] > 0).sum(axis=1)
+        return self.dispersion.at(candidates.total / held)
+
 
 def scan_blocks(
     blocks: Callable[[], Iterable[Block]],

@@ -234,8 +234,7 @@ def _log_p(candidates: Candidates, scanned: Scanned, periods: Periods) -> NDArra
     if scanned.dispersion.none:
         return candidates.log_p
     n, k, window, _ = exposures_of(candidates, scanned.known, periods)
-    held = (scanned.known[candidates.exposure] > 0).sum(axis=1)
-    by = scanned.dispersion.at(k / held)
+    by = scanned.dispersion_of(candidates)
     tails = dispersed_tails(candidates.observed, n, k, window, candidates.sign, by)
     return np.maximum(candidates.log_p, tails)
 

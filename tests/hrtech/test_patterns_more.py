@@ -19,6 +19,7 @@ from hrtech.patterns import (
 from hrtech.patterns.dispersion import Spread
 from hrtech.patterns.monitor import spent
 from hrtech.patterns.released import noisy_tail
+from hrtech.patterns.results import rate_ratios
 from hrtech.patterns.watching import look_at_new_periods
 
 
@@ -230,3 +231,17 @@ def test_dispersion_is_one_for_independent_records_and_that_of_batches():
     batches.add(3 * rng.poisson(shares[:, None] * known / 3).astype(np.int32), same, known)
     assert alone.estimate().none
     assert batches.estimate().at(np.array([20.0, 100.0])) == pytest.approx(3.0, rel=0.15)
+
+
+def test_intervals_of_ratios_cover_where_records_come_in_batches():
+    rng = np.random.default_rng(13)
+    number, inside, outside, size = 2000, 400, 1600, 4
+    observed = size * rng.poisson(12 * 1.5, number)
+    total = observed + size * rng.poisson(48, number)
+    draws, n = np.full(number, size * inside), np.full(number, size * (inside + outside))
+    covers = []
+    for by in (1.0, float(size)):
+        _, low, high = rate_ratios(observed, total, draws, n, 0.95, by)
+        covers.append(((low <= 1.5) & (high >= 1.5)).mean())
+    assert covers[0] < 0.8
+    assert covers[1] > 0.94
