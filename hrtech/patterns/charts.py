@@ -1,5 +1,6 @@
 """The charts of patterns, through the kit of `hrtech.pages`: timelines, lives, ratios, who goes with whom."""
 
+import math
 from collections.abc import Sequence
 from itertools import combinations
 from typing import Final
@@ -154,6 +155,15 @@ def ratios_chart(facts: Sequence[Fact], labels: dict[str, str]) -> Chart | None:
     )
 
 
+def _times(row: dict) -> float | None:
+    """How many times a share rose or fell; at least, where it was nothing inside or outside."""
+    ratio = float(row["ratio"])
+    if 0 < ratio < math.inf:
+        return max(ratio, 1 / ratio)
+    end = row["low"] if ratio > 0 else row["high"]
+    return None if end is None or not 0 < end < math.inf else float(end if ratio > 0 else 1 / end)
+
+
 def together_chart(study: str, patterns: pd.DataFrame, *, source: str) -> Chart | None:
     """Which attributes come together in patterns, and how strongly; None where no pattern has two."""
     strongest: dict[tuple[str, str], float] = {}
@@ -167,8 +177,9 @@ def together_chart(study: str, patterns: pd.DataFrame, *, source: str) -> Chart 
                 continue
             for name in pair:
                 order.setdefault(name, len(order))
-            change = min(float(row["ratio"]), 1e6)
-            change = change if change >= 1 else 1 / max(change, 1e-6)
+            change = _times(row)
+            if change is None:
+                continue
             strongest[pair] = max(strongest.get(pair, 0.0), change)
     if len(order) <= 2:  # one pair is no view of what goes together
         return None
@@ -183,7 +194,7 @@ def together_chart(study: str, patterns: pd.DataFrame, *, source: str) -> Chart 
             data, one="one", other="other", value="change", names=sorted(order), value_title="largest change"
         ),
         "Each cell is a pair of attributes that are parts of one pattern; the number says how many times its share "
-        "rose, or fell, in the pattern where it changed most.",
+        "rose, or fell, in the pattern where it changed most; at least, where that was nowhere else, or vanished.",
         source_assets=(f"{study}/{source}",),
     )
 

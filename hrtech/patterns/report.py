@@ -160,7 +160,8 @@ def overview(study: str, patterns: pd.DataFrame, source: str, links: Sequence[st
         source_assets=(f"{study}/{source}",),
         description="ratio: share in the window over the share in other periods, with its interval. p: for this "
         "combination and window alone. p season: among the same phases of other cycles. p adjusted: for everything "
-        "searched." + (f" The first {_MOST_ROWS}; {more} more are in the asset." if more > 0 else ""),
+        "searched; of leads (exploratory), how many false ones to expect where one as weak is told."
+        + (f" The first {_MOST_ROWS}; {more} more are in the asset." if more > 0 else ""),
         links=links,
     )
 
@@ -168,9 +169,14 @@ def overview(study: str, patterns: pd.DataFrame, source: str, links: Sequence[st
 def _ratio_words(row: dict) -> str:
     ratio, low, high = row["ratio"], row["low"], row["high"]
     if ratio is None or not math.isfinite(ratio):
-        return "" if low is None else f"≥ {low:.2f}"
-    ends = f" ({low:.2f}–{high:.2f})" if low is not None and high is not None and math.isfinite(high) else ""
-    return f"{ratio:.2f}{ends}"
+        return "" if low is None else f"≥ {_short(low)}"
+    both = low is not None and high is not None and math.isfinite(high)
+    return _short(ratio) + (f" ({_short(low)}–{_short(high)})" if both else "")
+
+
+def _short(ratio: float) -> str:
+    """Two decimals, or three digits of what is larger."""
+    return f"{ratio:.2f}" if ratio < 10 else f"{ratio:.1f}" if ratio < 100 else f"{ratio:,.0f}"
 
 
 def pattern_parts(

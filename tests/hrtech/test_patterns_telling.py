@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -133,6 +134,9 @@ def test_charts_show_what_the_tables_hold():
         ("form labour", "region north"),
         ("sex female", "region north"),
     }
+    nowhere_else = found.assign(ratio=[np.inf, *found["ratio"].iloc[1:]], low=[7.5, *found["low"].iloc[1:]])
+    _, cells = chart_table(together_chart("changes", nowhere_else, source="patterns").spec)
+    assert 7.5 in {cell[2] for cell in cells} and max(cell[2] for cell in cells) < 100
     for chart in (one, lives, ratios, together):
         assert draw_svg(chart.spec, prefix="a", label="b").startswith("<svg")
 
