@@ -87,7 +87,9 @@ def season_test(
     ratio = likelihood_ratio(its, own, n[tested], k[tested], phases[tested])
     counts = random_splits(own, records, periods, draws, rng)
     stands_for = {h: _nearest(h, leader[h], candidates) for h in matters.tolist()}
+    # a leader's window counts as in the random splits: only where its own count passes the first stage
     reached = np.isin(tested, np.concatenate([stands_for[h] for h in matters[passed[matters]].tolist()]))
+    reached &= (own.observed - least) * own.sign >= 0
     observed = np.where(reached, ratio.of(its.observed), -np.inf)
     order = np.argsort(-observed, kind="stable")
     order = order[np.isfinite(observed[order])]
@@ -100,6 +102,7 @@ def season_test(
         steps = np.minimum(_step_down(observed, order, drawn), 1.0)
         every = np.sort(drawn[np.isfinite(drawn)])
         each = (1 + len(every) - np.searchsorted(every, observed - 1e-9)) / (1 + len(drawn))
+        each = np.where(reached, each, np.inf)
     place = dict(zip(tested.tolist(), range(len(tested)), strict=True))
     expected = adjusted.copy()
     for h in matters.tolist():

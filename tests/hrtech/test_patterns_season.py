@@ -9,9 +9,14 @@ from scipy.special import logsumexp
 from scipy.stats import binom, hypergeom
 
 from hrtech.patterns import PatternSettings, find_patterns
-from hrtech.patterns.scan import Candidates
+from hrtech.patterns.cube import Exposures, blocks
+from hrtech.patterns.families import Records
+from hrtech.patterns.periods import read_periods
+from hrtech.patterns.scan import Candidates, scan_blocks
+from hrtech.patterns.season import season_test
 from hrtech.patterns.strata import Strata, likelihood_ratio
 from hrtech.patterns.strata_loops import stratified_tail
+from hrtech.patterns.variables import read_variables
 
 STRATUM = st.integers(2, 120).flatmap(
     lambda n: st.tuples(st.just(n), st.integers(0, n), st.integers(1, n - 1))
@@ -121,3 +126,20 @@ def test_a_window_that_only_partly_has_a_second_cycle_is_tested_where_it_has():
     frame = _history(5, 18, 2_000, season=(5, 6))
     found = find_patterns(frame, PatternSettings("month", exploratory=0.0, windows=(2,), season_proof=True))
     assert not len(found.leaders)
+
+
+def test_a_leader_that_no_split_brings_through_the_first_stage_does_not_stand_for_its_family():
+    frame, given = _history(3, 24, 2_000, season=(3, 4)), PatternSettings("month")
+    periods = read_periods(frame, given)
+    variables = read_variables(frame, periods, given)
+    exposures = Exposures(variables)
+    scanned = scan_blocks(lambda: blocks(variables, exposures, 2, given.min_count), exposures, periods, given)
+    its, none = scanned.candidates, np.zeros(len(scanned.candidates))
+    matters = np.isfinite(its.log_split)
+    assert matters.any()
+    tested = season_test(
+        its, np.ones(len(its), dtype=bool), none - 700.0, none, scanned.known, Records(variables), periods, 0.05, 100,
+        np.random.default_rng(1),
+    )  # fmt: skip
+    assert (tested.adjusted[matters] > 0.05).all()
+    assert (tested.expected[matters] > 0.05).all()
