@@ -19,6 +19,8 @@ from hrtech.patterns.variables import Variables
 _MOST, _AT_ONCE = 100_000, 4096
 #: Sizes and shares up to which binomial counts are drawn by inversion.
 _FEW, _LARGE = 200, 0.95
+#: Patterns' means by cycle are right within this share of their standard deviation; rounds to get there.
+_WITHIN, _ROUNDS = 0.05, 20
 
 
 @dataclass(frozen=True)
@@ -30,12 +32,14 @@ class _Classes:
         size: How many units.
         columns: Bits of the columns of their patterns.
         held: Whether each class holds each pattern, shape (patterns, classes).
+        masks: Bits of the columns of each pattern.
     """
 
     phase: NDArray[np.int64]
     size: NDArray[np.int64]
     columns: NDArray[np.int64]
     held: NDArray[np.bool_]
+    masks: NDArray[np.int64]
 
 
 def random_splits(
@@ -136,21 +140,64 @@ def _classes(
     held = np.zeros((len(patterns), len(keys)), dtype=bool)
     for k in range(len(patterns)):
         mark(records.holders(patterns[k]), words[k], group, number, held[k])
-    columns = np.bitwise_or.reduce(np.where(held, masks(patterns, variables)[:, None], 0), axis=0)
-    return _Classes(keys // len(distinct), np.bincount(of_unit), columns, held)
+    own = masks(patterns, variables)
+    columns = np.bitwise_or.reduce(np.where(held, own[:, None], 0), axis=0)
+    return _Classes(keys // len(distinct), np.bincount(of_unit), columns, held, own)
 
 
 def _shares(classes: _Classes, variables: Variables, periods: Periods) -> NDArray[np.float64]:
     """Chance of each cycle for each class: the share of the units where its patterns' columns are known."""
     cycle = cycle_of(periods)
-    out = np.zeros((len(classes.size), int(cycle.max()) + 1))
-    distinct, which = np.unique(classes.columns, return_inverse=True)
-    for m, columns in enumerate(distinct.tolist()):
-        table = np.zeros((int(periods.phase.max()) + 1, out.shape[1]))
+    places = int(periods.phase.max()) + 1, int(cycle.max()) + 1
+    share, everyone = {}, np.zeros(places)
+    everyone[periods.phase, cycle] = variables.exposure(0)
+    for columns in {*classes.columns.tolist(), *classes.masks.tolist()}:
+        table = np.zeros(places)
         table[periods.phase, cycle] = variables.exposure(columns)
-        its = np.flatnonzero(which == m)
-        out[its] = table[classes.phase[its]]
-    return np.asarray(out / out.sum(axis=1, keepdims=True))
+        # a person may hold patterns in records of which none knows all their columns
+        table = np.where(table.any(axis=1, keepdims=True), table, everyone)
+        share[columns] = table / np.maximum(table.sum(axis=1, keepdims=True), 1)
+    out = np.zeros((len(classes.size), places[1]))
+    for columns in np.unique(classes.columns).tolist():
+        its = np.flatnonzero(classes.columns == columns)
+        out[its] = share[columns][classes.phase[its]]
+    for phase in np.unique(classes.phase).tolist():
+        its = np.flatnonzero(classes.phase == phase)
+        wanted = np.array([share[mask][phase] for mask in classes.masks.tolist()])
+        out[its] = _balanced(out[its], classes.size[its], classes.held[:, its], wanted)
+    return out
+
+
+def _balanced(
+    shares: NDArray[np.float64], size: NDArray[np.int64], held: NDArray[np.bool_], wanted: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Shares of a phase's classes at which each pattern splits in the mean as its own columns are known.
+
+    Where a column is known in some cycles only, those who hold a value of it are in these cycles, so that more of the
+    others are in the rest. By iterative proportional fitting (Deming and Stephan 1940).
+
+    Args:
+        shares: Of each class by cycle, shape (classes, cycles).
+        size: Units of each class.
+        held: Whether each class holds each pattern, shape (patterns, classes).
+        wanted: Shares of each pattern by cycle, shape (patterns, cycles).
+    """
+    units = size[:, None] * shares
+    holders = [np.flatnonzero(row) for row in held]
+    for _ in range(_ROUNDS):
+        furthest = 0.0
+        for its, share in zip(holders, wanted, strict=True):
+            aim, there = size[its].sum() * share, units[its].sum(axis=0)
+            furthest = max(furthest, float((np.abs(there - aim) / np.sqrt(aim + 1)).max()))
+        if furthest <= _WITHIN:
+            break
+        for its, share in zip(holders, wanted, strict=True):
+            aim, there = size[its].sum() * share, units[its].sum(axis=0)
+            own = units[its] * np.divide(aim, there, out=np.ones_like(aim), where=there > 0)
+            every = own.sum(axis=1, keepdims=True)
+            fits = every[:, 0] > 0
+            units[its[fits]] = own[fits] * size[its[fits], None] / every[fits]
+    return np.asarray(units / size[:, None])
 
 
 def _split(

@@ -149,3 +149,32 @@ def test_random_splits_keep_phases_and_relatives_together(subject):
         len(units[units["t"].str.endswith(f"-{p + 1:02d}")]) * share[p] / (share[p] + share[p + 12]) for p in (3, 4)
     )  # fmt: skip
     assert counts[:, 1].mean() == pytest.approx(expected, rel=0.02)
+
+
+@pytest.mark.parametrize("subject", [None, "who"])
+@pytest.mark.parametrize("by_kind", [False, True])
+def test_random_splits_follow_what_is_known_where_a_column_is_recorded_in_some_cycles_only(subject, by_kind):
+    """Or, with `by_kind`, where no record of a person has both columns."""
+    rng = np.random.default_rng(3)
+    months = pd.period_range("2021-01", periods=36, freq="M").strftime("%Y-%m")
+    when = rng.integers(0, 36, 18_000)
+    frame = pd.DataFrame({"a": rng.integers(0, 2, 18_000), "b": rng.integers(0, 2, 18_000)}).astype(str)
+    frame["t"], frame["who"] = months[when], rng.integers(0, 1500, 18_000).astype(str)
+    kind = rng.integers(0, 2, 18_000)
+    frame["a"] = frame["a"].where((kind == 0) | (not by_kind))
+    frame["b"] = frame["b"].where((when >= 12) & ((kind == 1) | (not by_kind)))
+    given = PatternSettings("t", columns=("a", "b"), subject=subject)
+    periods = read_periods(frame, given)
+    variables = read_variables(frame, periods, given)
+    cells, first = np.array([[0, -1]] * 3 + [[2, -1]] * 3, dtype=np.int32), np.array([3, 15, 27] * 2)
+    ones, none = np.ones(6, dtype=np.int64), np.zeros(6)
+    own = Candidates(
+        cells, np.zeros((6, 36), np.int32), 0 * ones, first, ones, 0 * ones, ones, ones, none, none
+    )
+    counts = random_splits(own, Records(variables), periods, 400, np.random.default_rng(1))
+    assert counts is not None
+    for its, column in ((slice(0, 3), 1), (slice(3, 6), 2)):
+        known = variables.exposure(column)[[3, 15, 27]]
+        held = counts[0, its].sum()
+        assert (counts[:, its].sum(axis=1) == held).all()
+        assert counts[:, its].mean(axis=0) == pytest.approx(held * known / known.sum(), abs=0.2 * held**0.5)
