@@ -148,10 +148,14 @@ def test_stages(
 
 
 def _without_rare(scanned: Scanned, most: float) -> Scanned:
-    """Leave splits that hardly happen to what is left out, the rarest first, until all of that comes to `most`."""
+    """Leave splits that hardly happen to what is left out, the rarest first, until all of that comes to `most`.
+
+    Equally rare ones are all left out, or none of them: which come first is up to the order of columns.
+    """
     chance = np.exp(scanned.candidates.log_split)
-    order = np.argsort(chance, kind="stable")
-    rare = order[scanned.left_out + chance[order].cumsum() <= most]
+    rising = np.sort(chance)
+    up_to = np.searchsorted(rising, chance, side="right") - 1
+    rare = np.flatnonzero(scanned.left_out + rising.cumsum()[up_to] <= most)
     log_split = scanned.candidates.log_split.copy()
     log_split[rare] = -np.inf
     return replace(

@@ -9,9 +9,11 @@ from scipy.stats import hypergeom
 
 from hrtech.patterns import PatternSettings
 from hrtech.patterns.cube import Block
+from hrtech.patterns.dispersion import Dispersion
 from hrtech.patterns.families import Records
 from hrtech.patterns.periods import Periods, read_periods
-from hrtech.patterns.scan import Candidates, Level, _Scan
+from hrtech.patterns.scan import Candidates, Level, Scanned, _Scan
+from hrtech.patterns.search import _without_rare
 from hrtech.patterns.splits import random_splits
 from hrtech.patterns.tails import critical, log_tail
 from hrtech.patterns.variables import read_variables
@@ -178,3 +180,19 @@ def test_random_splits_follow_what_is_known_where_a_column_is_recorded_in_some_c
         held = counts[0, its].sum()
         assert (counts[:, its].sum(axis=1) == held).all()
         assert counts[:, its].mean(axis=0) == pytest.approx(held * known / known.sum(), abs=0.2 * held**0.5)
+
+
+@pytest.mark.parametrize("order", [[0, 1, 2, 3, 4], [3, 4, 2, 1, 0]])
+def test_equally_rare_splits_are_all_spared_or_none(order):
+    chance = np.array([0.004, 0.004, 0.001, 0.001, 0.0])[order]
+    five, none = np.zeros(5, dtype=np.int64), np.zeros(5)
+    with np.errstate(divide="ignore"):
+        its = Candidates(
+            np.zeros((5, 1), np.int32), np.zeros((5, 2), np.int32), five, five, five + 1, five, five, five + 1, none,
+            np.log(chance),
+        )  # fmt: skip
+    scanned = Scanned(its, np.ones((1, 2), np.int64), {}, 0.0005, 0, Dispersion(np.zeros(1), np.ones(1)))
+    left = _without_rare(scanned, 0.007)
+    assert (np.isfinite(left.candidates.log_split) == (chance == 0.004)).all()
+    assert left.left_out == pytest.approx(0.0025)
+    assert np.isinf(_without_rare(scanned, 0.011).candidates.log_split).all()
