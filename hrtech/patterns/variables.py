@@ -137,13 +137,13 @@ def read_variables(frame: pd.DataFrame, periods: Periods, settings: PatternSetti
     for k, column in enumerate(encoded.columns):
         drop = set(settings.ignored.get(column.name, ()))
         if column.multi_valued:
-            marks = np.array(
-                [column.indicator(v)[: len(frame)][rows] for v in range(len(column.values))], dtype=bool
-            )
-            marks = marks.reshape(len(column.values), len(rows))
-            known |= np.where(marks.any(axis=0), 1 << k, 0)
-            for v in _frequent(marks.sum(axis=1), column, drop, settings.min_count):
-                held[len(items)] = marks[v]
+            number = np.zeros(len(column.values), dtype=np.int64)
+            for v in range(len(column.values)):  # one by one: a column may have very many values
+                marked = column.indicator(v)[: len(frame)][rows].astype(bool)
+                known[marked] |= 1 << k
+                number[v] = marked.sum()
+            for v in _frequent(number, column, drop, settings.min_count):
+                held[len(items)] = column.indicator(v)[: len(frame)][rows].astype(bool)
                 items.append((column.name, column.values[v]))
                 column_of.append(k)
             continue

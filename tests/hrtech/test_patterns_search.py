@@ -1,5 +1,6 @@
 """The search for patterns: planted and null worlds, a second way of counting, and what must not matter."""
 
+import tracemalloc
 from itertools import combinations, product
 
 import numpy as np
@@ -238,6 +239,24 @@ def test_a_column_with_very_many_values_is_searched_by_its_frequent_ones():
     frame = plant(frame, rng, {"a": "v0", "case": "n7"}, ["2021-05"], 60)
     found = find_patterns(frame, PatternSettings("t", max_length=2))
     assert "case:n7" in {q.attributes for q in found.leaders.itertuples()} | set(found.patterns["attributes"])
+
+
+def test_rare_values_of_a_multi_valued_column_take_no_memory_by_record():
+    rng = np.random.default_rng(13)
+    rows, values = 10_000, 2_000
+    picked = np.array([f"v{k}" for k in range(values)])[rng.integers(0, values, rows)]
+    frame = pd.DataFrame({"t": np.where(rng.random(rows) < 0.5, "2024-01", "2024-02")})
+    frame["m"] = [[one, "all"] for one in picked]
+    given = PatternSettings("t", min_count=100)
+    periods = read_periods(frame, given)
+    tracemalloc.start()
+    try:
+        variables = read_variables(frame, periods, given)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert variables.items == (("m", "all"),)
+    assert peak < rows * values / 2  # marks by record alone would be twice as many bytes
 
 
 def test_bands_ignored_and_unknown_values():
