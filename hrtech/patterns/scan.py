@@ -20,6 +20,7 @@ _LOGS = 1 << 21
 #: than this share of the error rate.
 _EMITTED = (14.0, 15.5, 17.0, 19.0, 21.0)
 _MOST_LEFT_OUT = 0.08
+_ROUNDED = 1e-4
 _FIRST_STAGE = 0.1
 
 
@@ -149,7 +150,9 @@ def scan_blocks(
         if looked.left_out <= _MOST_LEFT_OUT * settings.strict:
             break
     found = _joined(looked.parts, len(periods.labels), settings.max_length)
-    return Scanned(found, known, levels, looked.left_out, cells, dispersion)
+    # rounded up, since what it is exactly depends on the order in which combinations came
+    left_out = float(np.ceil(looked.left_out / _ROUNDED - 1e-3) * _ROUNDED)
+    return Scanned(found, known, levels, left_out, cells, dispersion)
 
 
 class _Scan:

@@ -161,7 +161,7 @@ def _without_rare(scanned: Scanned, most: float) -> Scanned:
     return replace(
         scanned,
         candidates=replace(scanned.candidates, log_split=log_split),
-        left_out=scanned.left_out + float(chance[rare].sum()),
+        left_out=round(scanned.left_out + float(chance[rare].sum()), 12),
     )
 
 
