@@ -141,7 +141,8 @@ def test_stages(
         return Tested(candidates, log_threshold, none, none, none, alpha, None)
     rng = np.random.default_rng([settings.seed, 7])
     season = season_test(
-        candidates, passed, log_threshold, _log_number(candidates, scanned), scanned.known, records, periods, alpha,
+        candidates, passed, log_threshold, _log_number(candidates, scanned), scanned.known,
+        scanned.dispersion_of(candidates), records, periods, alpha,
         settings.draws, rng,
     )  # fmt: skip
     return Tested(candidates, log_threshold, season.log_p, season.adjusted, season.expected, alpha, season)

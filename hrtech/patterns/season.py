@@ -48,6 +48,7 @@ def season_test(
     log_threshold: NDArray[np.float64],
     log_number: NDArray[np.float64],
     known: NDArray[np.int64],
+    dispersion: NDArray[np.float64],
     records: Records,
     periods: Periods,
     alpha: float,
@@ -62,6 +63,7 @@ def season_test(
         log_threshold: Log of the first stage's threshold, by candidate.
         log_number: Log of how many combinations of its length there are, by candidate.
         known: Units by period, shape (exposures, periods).
+        dispersion: Of counts, by candidate; tails are those of counts divided by it.
         records: The records.
         periods: Of the records.
         alpha: Family-wise error rate.
@@ -75,7 +77,8 @@ def season_test(
     strata = strata_of(candidates, known, periods)
     log_p = np.full(len(candidates), np.nan)
     told = has & passed
-    log_p[told] = strata.some(told).log_tails(strata.observed[told], candidates.sign[told])
+    fewer = strata.some(told).divided(dispersion[told], candidates.sign[told])
+    log_p[told] = fewer.log_tails(fewer.observed, candidates.sign[told])
     adjusted = np.where(has, 0.0, np.nan)
     matters = np.flatnonzero(has & np.isfinite(candidates.log_split))
     if not len(matters) or not (passed[matters]).any():
@@ -109,7 +112,8 @@ def season_test(
         its_own = [place[m] for m in stands_for[h].tolist()]
         adjusted[h], expected[h] = steps[its_own].min(), each[its_own].min()
     good = order[steps[order] <= alpha]
-    tails = its.some(good).log_tails(its.observed[good], own.sign[good])
+    fewer = its.some(good).divided(dispersion[tested[good]], own.sign[good])
+    tails = fewer.log_tails(fewer.observed, own.sign[good])
     threshold = float(np.exp(tails.max())) if len(good) else np.nan
     return SeasonTest(log_p, adjusted, expected, threshold)
 

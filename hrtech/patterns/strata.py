@@ -37,6 +37,14 @@ class Strata:
         """Some of the candidates."""
         return Strata(self.known[which], self.held[which], self.window[which], self.observed[which])
 
+    def divided(self, by: NDArray[np.float64], sign: NDArray[np.int64]) -> "Strata":
+        """Counts divided by their dispersion, (candidates,), and rounded towards a season that explains them."""
+        known, window = (np.round(v / by[:, None]).astype(np.int64) for v in (self.known, self.window))
+        held = np.minimum(np.ceil(self.held / by[:, None]).astype(np.int64), known)
+        least = np.maximum(0, window - (known - held)).sum(axis=1)
+        count = np.where(sign > 0, np.floor(self.observed / by), np.ceil(self.observed / by)).astype(np.int64)
+        return Strata(known, held, window, np.clip(count, least, np.minimum(held, window).sum(axis=1)))
+
     def log_tails(self, observed: NDArray[np.int64], sign: NDArray[np.int64]) -> NDArray[np.float64]:
         """Log of the exact tails of counts, given what each phase holds over all cycles."""
         from hrtech.patterns.strata_loops import stratified_tails

@@ -100,7 +100,7 @@ def _history(seed, months, rows, season=None, rise=None):
 
 def test_p_season_is_the_tail_over_the_phases_that_other_cycles_have():
     frame = _history(3, 18, 2_000, rise=15)
-    found = find_patterns(frame, PatternSettings("month", exploratory=0.0)).leaders
+    found = find_patterns(frame, PatternSettings("month", exploratory=0.0, dispersion="none")).leaders
     row = found[found["attributes"] == "a:a2;b:b3"].iloc[0]
     assert row["first"] == row["last"] == "2023-04"
     held = (frame["a"] == "a2") & (frame["b"] == "b3")
@@ -138,8 +138,22 @@ def test_a_leader_that_no_split_brings_through_the_first_stage_does_not_stand_fo
     matters = np.isfinite(its.log_split)
     assert matters.any()
     tested = season_test(
-        its, np.ones(len(its), dtype=bool), none - 700.0, none, scanned.known, Records(variables), periods, 0.05, 100,
-        np.random.default_rng(1),
+        its, np.ones(len(its), dtype=bool), none - 700.0, none, scanned.known, none + 1.0, Records(variables), periods,
+        0.05, 100, np.random.default_rng(1),
     )  # fmt: skip
     assert (tested.adjusted[matters] > 0.05).all()
     assert (tested.expected[matters] > 0.05).all()
+
+
+def test_p_season_of_batches_is_that_of_one_record_a_batch():
+    frame = _history(3, 24, 1_500, rise=15)
+    alone = find_patterns(frame, PatternSettings("month", exploratory=0.0, dispersion="none"))
+    batches = frame.loc[frame.index.repeat(4)].reset_index(drop=True)
+    found = find_patterns(batches, PatternSettings("month", exploratory=0.0))
+    naive = find_patterns(batches, PatternSettings("month", exploratory=0.0, dispersion="none"))
+    assert found.search.dispersion == pytest.approx(4.0, rel=0.4)
+    one, two, three = (
+        f.leaders.set_index("attributes").loc["a:a2;b:b3", "p_season"].min() for f in (alone, found, naive)
+    )
+    assert three < one**3
+    assert one**1.5 < two < one**0.5
