@@ -142,7 +142,7 @@ def told_facts(
     facts.append(
         Fact(
             f"{study}/withheld",
-            "Of these patterns, {value} are not told, because their counts are small or would give small counts away.",
+            "Not told of these, because their counts are small or would give small counts away: {value}.",
             told.withheld,
             "patterns",
             source_asset=f"{study}/facts",
