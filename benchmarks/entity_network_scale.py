@@ -8,7 +8,7 @@ import resource
 import sys
 import time
 
-import harness  # noqa: F401  first: it fixes the threads
+from harness import THREADS  # first: it fixes them
 
 # isort: split
 from entity_network_worlds import SPEC, World
@@ -26,6 +26,7 @@ def main(firms: int, seed: int) -> None:
     start, busy = time.perf_counter(), time.process_time()
     found = build_networks(*frames, SPEC, bids=bids)
     told = {
+        "threads": int(THREADS),
         "edges": edges,
         "seconds": time.perf_counter() - start,
         "cpu": time.process_time() - busy,

@@ -10,12 +10,12 @@ import types
 # imported for embeddings, which are not used here
 sys.modules["sentence_transformers"] = types.SimpleNamespace(SentenceTransformer=None)
 
-import polars as pl  # noqa: E402
-from intelligence_toolkit.compare_case_groups.api import CompareCaseGroups  # noqa: E402
-
 
 def main() -> None:
     """Compare the groups of the file by its years and count what is small."""
+    import polars as pl
+    from intelligence_toolkit.compare_case_groups.api import CompareCaseGroups
+
     path, minimum = sys.argv[1], int(sys.argv[2])
     records = pl.read_csv(path, infer_schema_length=0)
     workflow = CompareCaseGroups()

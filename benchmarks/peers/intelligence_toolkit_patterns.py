@@ -28,12 +28,8 @@ os.chdir(tempfile.mkdtemp())  # the package makes a cache folder where it is imp
 # imported for embeddings, which are not used here
 sys.modules["sentence_transformers"] = types.SimpleNamespace(SentenceTransformer=None)
 
-import pandas as pd  # noqa: E402
-from intelligence_toolkit.detect_case_patterns.api import DetectCasePatterns  # noqa: E402
 
-
-def run(frame):
-    workflow = DetectCasePatterns()
+def run(workflow, frame):
     with contextlib.redirect_stdout(io.StringIO()):
         workflow.generate_graph_model(frame, "period", "=")
         workflow.generate_embedding_model()
@@ -51,24 +47,35 @@ def content(patterns, back):
     }
 
 
-frame = pd.read_csv(path, dtype=str)
-start = time.perf_counter()
-first = run(frame)
-seconds = time.perf_counter() - start
-columns = sorted(c for c in frame if c != "period")
-out = {
-    "seconds": seconds,
-    "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
-    "patterns": [
-        {"period": str(r.period), "items": [x.split("=", 1) for x in r.pattern.split(" & ")]}
-        for r in first.sort_values("overall_score", ascending=False).head(10).itertuples()
-    ],
-    "number": len(first),
-    "exact": sorted([period, sorted(items)] for period, items in content(first, {c: c for c in columns})),
-}
-if options.renamed:
-    names = {c: f"{chr(122 - k)}_{c}" for k, c in enumerate(columns)}
-    second = run(frame.rename(columns=names)[[*reversed([names[c] for c in columns]), "period"]])
-    a, b = content(first, {c: c for c in columns}), content(second, {v: k for k, v in names.items()})
-    out["jaccard"] = len(a & b) / max(len(a | b), 1)
-print(json.dumps(out))
+def main():
+    import pandas as pd
+    from intelligence_toolkit.detect_case_patterns.api import DetectCasePatterns
+
+    frame = pd.read_csv(path, dtype=str)
+    start = time.perf_counter()
+    first = run(DetectCasePatterns(), frame)
+    seconds = time.perf_counter() - start
+    columns = sorted(c for c in frame if c != "period")
+    out = {
+        "seconds": seconds,
+        "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+        "patterns": [
+            {"period": str(r.period), "items": [x.split("=", 1) for x in r.pattern.split(" & ")]}
+            for r in first.sort_values("overall_score", ascending=False).head(10).itertuples()
+        ],
+        "number": len(first),
+        "exact": sorted([period, sorted(items)] for period, items in content(first, {c: c for c in columns})),
+    }
+    if options.renamed:
+        names = {c: f"{chr(122 - k)}_{c}" for k, c in enumerate(columns)}
+        second = run(
+            DetectCasePatterns(),
+            frame.rename(columns=names)[[*reversed([names[c] for c in columns]), "period"]],
+        )
+        a, b = content(first, {c: c for c in columns}), content(second, {v: k for k, v in names.items()})
+        out["jaccard"] = len(a & b) / max(len(a | b), 1)
+    print(json.dumps(out))
+
+
+if __name__ == "__main__":
+    main()

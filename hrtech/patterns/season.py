@@ -97,12 +97,11 @@ def season_test(
     order = np.argsort(-observed, kind="stable")
     order = order[np.isfinite(observed[order])]
     if counts is None:
-        each = _bounded(observed, order, own, its, ratio)
-        steps = np.minimum(each, 1.0)
+        steps, each = _bounded(observed, order, own, its, ratio)
     else:
         there = counts - (own.observed - its.observed)
         drawn = np.where((counts - least) * own.sign >= 0, ratio.of(there), -np.inf)
-        steps = np.minimum(_step_down(observed, order, drawn), 1.0)
+        steps = _step_down(observed, order, drawn)
         every = np.sort(drawn[np.isfinite(drawn)])
         each = (1 + len(every) - np.searchsorted(every, observed - 1e-9)) / (1 + len(drawn))
         each = np.where(reached, each, np.inf)
@@ -204,21 +203,24 @@ def _bounded(
     own: Candidates,
     strata: Strata,
     ratio: Ratio,
-) -> NDArray[np.float64]:
-    """As `_step_down`, without random splits: how many ratios as large to expect, from their exact chances."""
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """As `_step_down`, without random splits: by Bonferroni over the exact chances of ratios as large.
+
+    Returns:
+        Adjusted p of each, and how many ratios as large to expect among all.
+    """
     chance = np.exp(own.log_split)
-    rest = np.setdiff1d(np.arange(len(observed)), order)
-    steps = []
+    steps, every = np.zeros(len(order)), np.full(len(observed), np.inf)
+    left = np.ones(len(observed), dtype=bool)
     for j, h in enumerate(order.tolist()):
-        others = np.concatenate([order[j:], rest])
-        its, sign = strata.some(others), own.sign[others]
-        least = ratio.some(others).reaching(observed[h] - 1e-9, its.held.sum(axis=1), sign)
-        tails = its.log_tails(least, sign)
-        steps.append(np.minimum(chance[others], np.exp(tails)).sum())
-    return _monotone(np.array(steps), order, len(observed))
+        least = ratio.reaching(observed[h] - 1e-9, strata.held.sum(axis=1), own.sign)
+        chances = np.minimum(chance, np.exp(strata.log_tails(least, own.sign)))
+        steps[j], every[h] = chances[left].sum(), chances.sum()
+        left[h] = False
+    return _monotone(steps, order, len(observed)), every
 
 
 def _monotone(steps: NDArray[np.float64], order: NDArray[np.int64], number: int) -> NDArray[np.float64]:
-    adjusted = np.full(number, np.inf)
-    adjusted[order] = np.maximum.accumulate(steps)
+    adjusted = np.ones(number)
+    adjusted[order] = np.minimum(np.maximum.accumulate(steps), 1.0)
     return adjusted

@@ -104,10 +104,6 @@ class Ratio:
         """Log ratios of counts, whose last dimension is the candidates."""
         return np.asarray(self.slope * count + self.level)
 
-    def some(self, which: NDArray[np.generic]) -> "Ratio":
-        """Some of the candidates."""
-        return Ratio(self.slope[which], self.level[which])
-
     def reaching(self, value: float, held: NDArray[np.int64], sign: NDArray[np.int64]) -> NDArray[np.int64]:
         """The count nearest to none (for a fall: to all of `held`) whose ratio is at least a value, or one beyond."""
         low, high = np.full(len(held), -1), held + 1

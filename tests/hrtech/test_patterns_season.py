@@ -13,7 +13,7 @@ from hrtech.patterns.cube import Exposures, blocks
 from hrtech.patterns.families import Records
 from hrtech.patterns.periods import read_periods
 from hrtech.patterns.scan import Candidates, scan_blocks
-from hrtech.patterns.season import season_test
+from hrtech.patterns.season import _bounded, _step_down, season_test
 from hrtech.patterns.strata import Strata, likelihood_ratio
 from hrtech.patterns.strata_loops import stratified_tail
 from hrtech.patterns.variables import read_variables
@@ -157,3 +157,23 @@ def test_p_season_of_batches_is_that_of_one_record_a_batch():
     )
     assert three < one**3
     assert one**1.5 < two < one**0.5
+
+
+def test_without_random_splits_the_correction_is_by_the_exact_chances():
+    rng = np.random.default_rng(8)
+    known, held, window = (np.full((3, 1), v) for v in (400, 60, 200))
+    strata = Strata(known, held, window, np.array([44, 38, 31]))
+    one, none = np.ones(3, dtype=np.int64), np.zeros(3)
+    own = Candidates(
+        np.zeros((3, 1), dtype=np.int32), np.full((3, 1), 90, dtype=np.int32), one * 0, one * 0, one, strata.observed,
+        held[:, 0], one, none, none,
+    )  # fmt: skip
+    ratio = likelihood_ratio(strata, own, one * 1600, own.total, known[:, 0])
+    observed = ratio.of(strata.observed)
+    order = np.argsort(-observed, kind="stable")
+    bounded, every = _bounded(observed, order, own, strata, ratio)
+    tails = hypergeom.sf(strata.observed - 1, 400, 60, 200)
+    assert bounded == pytest.approx(np.minimum(tails * np.array([3, 2, 1]), 1), rel=1e-6)
+    assert every == pytest.approx(3 * tails, rel=1e-6)
+    drawn = ratio.of(rng.hypergeometric(60, 340, 200, (40_000, 3)))
+    assert (_step_down(observed, order, drawn) <= bounded + 0.01).all()

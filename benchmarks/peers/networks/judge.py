@@ -1,4 +1,3 @@
-# ruff: noqa
 """Ranking metrics for planted rings (no graph library used). score: {company: float}"""
 
 import numpy as np
@@ -41,11 +40,13 @@ def rank_eval(score, truth, flags, ks=(50, 100)):
 
 
 def group_eval(group, truth):
-    """pairwise P/R of predicted groups against planted rings, over ring members only for recall, all companies for precision."""
+    """Pairwise precision (over all companies) and recall (over ring members) of groups against planted rings."""
     from collections import Counter
 
-    c2 = lambda n: n * (n - 1) / 2
-    t = {c: r for c, r, ro in zip(truth.company, truth.ring, truth.role) if ro == "member"}
+    def c2(n):
+        return n * (n - 1) / 2
+
+    t = {c: r for c, r, ro in zip(truth.company, truth.ring, truth.role, strict=True) if ro == "member"}
     cell = Counter((group[c], t[c]) for c in t if c in group)
     P = Counter(group[c] for c in group)
     T = Counter(t.values())

@@ -1,4 +1,4 @@
-# ruff: noqa
+# ruff: noqa: B007, B905, C901, E401, E501, E731, I001, SIM905
 # As the peers' figures were measured on it, line for line: a seed gives the same world. Only `partners` was added.
 """Seeded procurement / beneficial-ownership world with planted truth.
 Tables (parquet): companies, people, attrs(entity,kind,value  - noisy spelling), attrs_clean, ownership(owner,owned,pct),
