@@ -173,7 +173,8 @@ def together(
         value_title: Words for the amount.
     """
     rows = rows_of(data)
-    high = max((row[value] for row in rows), default=0)
+    amounts = [row[value] for row in rows] or [0]
+    dark = min(amounts) + 0.6 * (max(amounts) - min(amounts))  # the ramp spans what there is
     order = list(names)
     place = {
         "x": {
@@ -198,7 +199,7 @@ def together(
         },
     }
     colour = {"field": value, "type": "quantitative", "scale": {"range": "ramp"}, "legend": None}
-    light = {"test": f"datum[{value!r}] > {0.6 * high!r}", "value": "#ffffff"}
+    light = {"test": f"datum[{value!r}] > {dark!r}", "value": "#ffffff"}
     layers: list[Spec] = [
         {
             "mark": {"type": "rect", "stroke": "#ffffff", "strokeWidth": 2},

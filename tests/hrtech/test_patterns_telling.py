@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from hrtech.facts import check_narrative, narrate, sentence
+from hrtech.pages import pattern_charts
 from hrtech.pages.draw import chart_table, draw_svg
 from hrtech.patterns.charts import distinct_labels, lives_chart, ratios_chart, timeline_chart, together_chart
 from hrtech.patterns.declared import PATTERNS, TIMELINE, PatternSettings, table
@@ -134,6 +135,17 @@ def test_charts_show_what_the_tables_hold():
         ("form labour", "region north"),
         ("sex female", "region north"),
     }
+    pairs = [("a", "b", 2.7), ("a", "c", 4.0), ("b", "c", 2.3)]
+    drawn = pattern_charts.together(
+        [{"one": one, "other": other, "change": change} for one, other, change in pairs],
+        one="one", other="other", value="change", names=["a", "b", "c"],
+    )  # fmt: skip
+    (light,) = [
+        layer["encoding"]["color"]["condition"]["test"]
+        for layer in drawn["layer"]
+        if "condition" in layer["encoding"]["color"]
+    ]
+    assert 2.7 < float(light.rsplit("> ", 1)[1]) < 4.0  # pale cells have dark numbers
     nowhere_else = found.assign(ratio=[np.inf, *found["ratio"].iloc[1:]], low=[7.5, *found["low"].iloc[1:]])
     _, cells = chart_table(together_chart("changes", nowhere_else, source="patterns").spec)
     assert 7.5 in {cell[2] for cell in cells} and max(cell[2] for cell in cells) < 100
